@@ -1,0 +1,2 @@
+//! Placeholder while the tree is laid.
+fn main() {}

@@ -1,0 +1,253 @@
+//! The contract between `knarr` (which writes it) and `knarr-node` (which obeys it).
+//!
+//! `knarr` renders one [`NodeFile`] per node and puts it at [`NODE_FILE`] before the container starts. `knarr-node`
+//! decides nothing about Kubernetes: every command line, every address and every order constraint stands here.
+//! In the other direction `knarr-node status -o json` prints one [`NodeStatus`].
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// The version of this contract; the node image carries the same number in the label `dev.knarr.image.contract`.
+pub const CONTRACT: u32 = 1;
+/// Where `knarr` writes the [`NodeFile`] and `knarr-node` reads it.
+pub const NODE_FILE: &str = "/etc/knarr/node.json";
+/// The folder with one log file per component: `<component>.log`, older ones `<component>.log.1` and so on.
+pub const LOG_DIR: &str = "/var/log/knarr";
+/// The unix socket on which PID 1 answers `knarr-node status`.
+pub const AGENT_SOCKET: &str = "/run/knarr/agent.sock";
+/// The address, the same on every node, at which pods reach the node's own resolver (Docker's resolver on 127.0.0.11
+/// is unreachable from a pod's network namespace).
+pub const RESOLVER_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 53, 53);
+/// The folder of preloaded images inside the node image: the seed of `/var/lib/containerd`.
+pub const IMAGE_SEED: &str = "/usr/lib/knarr/images/root";
+
+/// Everything a node must know to boot by itself, again and again, without `knarr`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeFile {
+    /// Always [`CONTRACT`]; an agent refuses a number that it does not know.
+    pub contract: u32,
+    /// The cluster's name, for messages.
+    pub cluster: String,
+    /// The node's name: host name, container name and Kubernetes Node name.
+    pub node: String,
+    /// What the node is for.
+    pub role: Role,
+    /// Addresses and routes.
+    pub network: NodeNetwork,
+    /// The processes to supervise, in starting order; they are stopped in reverse order.
+    pub components: Vec<Component>,
+}
+
+/// What a node is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Runs etcd, the API server, the controller manager and the scheduler beside what a worker runs.
+    ControlPlane,
+    /// Runs containerd, kubelet and kube-proxy.
+    Worker,
+}
+
+impl Role {
+    /// The word used in names, labels and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ControlPlane => "control-plane",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Addresses and routes of one node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeNetwork {
+    /// The node's own fixed address on the cluster's Docker network.
+    pub address: Ipv4Addr,
+    /// The pods of this node, as CIDR.
+    pub pod_cidr: String,
+    /// The pods of all nodes, as CIDR: traffic inside it keeps its source address, traffic leaving it is masqueraded.
+    pub cluster_cidr: String,
+    /// The other nodes, to whose pods a route is set.
+    pub peers: Vec<Peer>,
+}
+
+/// Another node of the cluster, as a route target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Peer {
+    /// Its name.
+    pub name: String,
+    /// Its address on the cluster's Docker network.
+    pub address: Ipv4Addr,
+    /// Its pods, as CIDR.
+    pub pod_cidr: String,
+}
+
+/// One supervised process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Component {
+    /// Its name in status and log file names: `etcd`, `kube-apiserver`, …
+    pub name: String,
+    /// The program (absolute path) and its arguments.
+    pub argv: Vec<String>,
+    /// Variables added to a minimal environment (`PATH`, `HOME`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// What must hold before each start; none means: at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub start_when: Vec<Gate>,
+    /// What holds when the component serves; none means: as soon as it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_when: Option<Gate>,
+    /// The scheduling priority (`nice`), 0 unless told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub nice: i32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_zero(n: &i32) -> bool {
+    *n == 0
+}
+
+/// A condition that `knarr-node` watches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Gate {
+    /// A unix socket accepts a connection.
+    UnixSocket {
+        /// Its path.
+        path: String,
+    },
+    /// A GET is answered with status 200.
+    Http {
+        /// The address, `http://…` or `https://…`.
+        url: String,
+        /// The CA file that the server's certificate must chain to (for `https`).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ca: Option<String>,
+        /// A PEM file holding the client's certificate and, if `key` is none, its key too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cert: Option<String>,
+        /// A PEM file holding the client's key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
+    },
+}
+
+/// The answer of `knarr-node status -o json`; with `--watch` one such line at every change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    /// The node's name.
+    pub node: String,
+    /// What PID 1 is doing.
+    pub phase: Phase,
+    /// What the host lacks and what was done instead, one sentence each.
+    pub adaptations: Vec<String>,
+    /// The supervised processes, in the order of the node file.
+    pub components: Vec<ComponentStatus>,
+}
+
+/// What PID 1 is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Mounts, cgroups, routes.
+    Preparing,
+    /// Supervising.
+    Running,
+    /// Stopping everything in order.
+    Stopping,
+}
+
+/// One supervised process as it is now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ComponentStatus {
+    /// Its name.
+    pub name: String,
+    /// What it is doing.
+    pub state: ComponentState,
+    /// Whether `ready_when` has held since the last start.
+    pub ready: bool,
+    /// Its process id while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// How often it was started again after an exit.
+    pub restarts: u32,
+    /// How often it has exited within the last 60 seconds.
+    pub recent_exits: u32,
+    /// Milliseconds after the agent's start at which the process was last started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_ms: Option<u64>,
+    /// Milliseconds after the agent's start at which `ready` last became true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_ms: Option<u64>,
+    /// How it last ended: `exit status 1`, `signal 9 (SIGKILL)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<String>,
+    /// What it waits for: a gate in words, or the time until the next start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
+}
+
+/// What a supervised process is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ComponentState {
+    /// A gate is not yet open.
+    Waiting,
+    /// The process runs.
+    Running,
+    /// It exited and will be started again.
+    BackOff,
+    /// The node is stopping and the process is gone.
+    Stopped,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_file_survives_the_trip() {
+        let file = NodeFile {
+            contract: CONTRACT,
+            cluster: "dev".into(),
+            node: "dev-control-plane".into(),
+            role: Role::ControlPlane,
+            network: NodeNetwork {
+                address: Ipv4Addr::new(10, 89, 0, 2),
+                pod_cidr: "10.244.0.0/24".into(),
+                cluster_cidr: "10.244.0.0/16".into(),
+                peers: vec![],
+            },
+            components: vec![Component {
+                name: "etcd".into(),
+                argv: vec!["/usr/bin/etcd".into()],
+                env: BTreeMap::new(),
+                start_when: vec![Gate::UnixSocket { path: "/run/x.sock".into() }],
+                ready_when: Some(Gate::Http {
+                    url: "http://127.0.0.1:2381/health".into(),
+                    ca: None,
+                    cert: None,
+                    key: None,
+                }),
+                nice: 0,
+            }],
+        };
+        let text = serde_json::to_string(&file).expect("serializes");
+        assert_eq!(serde_json::from_str::<NodeFile>(&text).expect("parses"), file);
+    }
+}

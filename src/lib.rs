@@ -1,0 +1,2 @@
+//! knarr.
+pub mod error;
