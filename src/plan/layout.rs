@@ -1,0 +1,95 @@
+//! Where everything of a cluster stands: addresses, subnets, ports, names. Pure data, decided before the first call.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use ipnet::Ipv4Net;
+use knarr_contract::Role;
+
+use crate::spec::{ClusterSpec, NodeSpec};
+
+/// The port on which every API server listens inside its node.
+pub const API_PORT: u16 = 6443;
+
+/// A cluster with all its choices made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The identity of this run: label of everything it makes, token of the etcd cluster.
+    pub create_id: String,
+    /// What was asked for.
+    pub spec: ClusterSpec,
+    /// All addresses of the cluster's Docker network.
+    pub subnet: Ipv4Net,
+    /// The host's address on it.
+    pub gateway: Ipv4Addr,
+    /// Where Docker takes addresses for foreign containers; no node stands in it.
+    pub ip_range: Ipv4Net,
+    /// Where the API is published on the host.
+    pub api: SocketAddr,
+    /// The nodes, in the order of the spec.
+    pub nodes: Vec<NodeLayout>,
+    /// Proxy variables and trust for image pulls.
+    pub egress: Egress,
+}
+
+/// One node with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeLayout {
+    /// What was asked for.
+    pub spec: NodeSpec,
+    /// Its fixed address on the Docker network.
+    pub address: Ipv4Addr,
+    /// Its pods' addresses.
+    pub pod_cidr: Ipv4Net,
+}
+
+/// How nodes reach registries: the host's proxy settings and certificate authorities, for containerd only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Egress {
+    /// `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` as containerd shall see them; the last is already extended by the
+    /// cluster's own subnets and names.
+    pub proxy: Vec<(String, String)>,
+    /// A PEM bundle to trust beside the node image's own, if the host has one.
+    pub ca_bundle: Option<String>,
+}
+
+impl Layout {
+    /// The cluster's name.
+    pub fn name(&self) -> &str {
+        self.spec.name.as_str()
+    }
+
+    /// The control planes.
+    pub fn control_planes(&self) -> impl Iterator<Item = &NodeLayout> {
+        self.nodes.iter().filter(|n| n.spec.role == Role::ControlPlane)
+    }
+
+    /// The first control plane.
+    pub fn first_control_plane(&self) -> &NodeLayout {
+        self.control_planes().next().expect("validation wants at least one control plane")
+    }
+
+    /// The API server's address inside the cluster's Docker network, by name so that it survives address changes.
+    pub fn internal_api_url(&self) -> String {
+        format!("https://{}:{API_PORT}", self.first_control_plane().spec.name)
+    }
+
+    /// The API server's address on the host.
+    pub fn host_api_url(&self) -> String {
+        format!("https://{}", self.api)
+    }
+
+    /// The Service address of the API: the first of the service subnet.
+    pub fn api_service_address(&self) -> Ipv4Addr {
+        nth(self.spec.networking.service_subnet, 1)
+    }
+
+    /// The Service address of the cluster DNS: the tenth of the service subnet.
+    pub fn dns_service_address(&self) -> Ipv4Addr {
+        nth(self.spec.networking.service_subnet, 10)
+    }
+}
+
+/// The `n`th address of a subnet, counted from its network address.
+pub fn nth(subnet: Ipv4Net, n: u32) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(subnet.network()) + n)
+}

@@ -1,0 +1,141 @@
+//! What the program believes a cluster should be: valid by construction, no serde, no I/O.
+//!
+//! Only `config` builds these (it reports every problem first); `plan` reads them.
+
+pub mod values;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+pub use knarr_contract::Role;
+
+use self::values::{ClusterName, DnsDomain, ImageRef, NodeName, PortMapping, Taint};
+
+/// A whole cluster as asked for, with every default filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterSpec {
+    /// Its name: prefix of every container, name of its network.
+    pub name: ClusterName,
+    /// The node image.
+    pub image: ImageRef,
+    /// The nodes, control planes first, in order of their names' numbers; at least one control plane.
+    pub nodes: Vec<NodeSpec>,
+    /// Addresses, ports and proxying.
+    pub networking: Networking,
+    /// Kubernetes feature gates for every component that takes them.
+    pub feature_gates: BTreeMap<String, bool>,
+    /// `--runtime-config` of the API server: API versions switched on or off.
+    pub runtime_config: BTreeMap<String, String>,
+    /// Further flags per component, without dashes; protected ones were refused by validation.
+    pub extra_args: BTreeMap<ExtraArgsTarget, BTreeMap<String, String>>,
+    /// Whether the API server writes an audit log.
+    pub audit: bool,
+}
+
+/// The components that take extra arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExtraArgsTarget {
+    /// kube-apiserver
+    ApiServer,
+    /// kube-controller-manager
+    ControllerManager,
+    /// kube-scheduler
+    Scheduler,
+    /// etcd
+    Etcd,
+    /// kubelet
+    Kubelet,
+    /// kube-proxy
+    KubeProxy,
+}
+
+/// One node as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeSpec {
+    /// Its name, generated: `<cluster>-control-plane`, `<cluster>-worker2`, …
+    pub name: NodeName,
+    /// What it is for.
+    pub role: Role,
+    /// The image of this node, where it differs from the cluster's.
+    pub image: Option<ImageRef>,
+    /// Labels for the Node object.
+    pub labels: BTreeMap<String, String>,
+    /// Taints for the Node object. `None` means the role's default: control planes are tainted when there are workers.
+    pub taints: Option<Vec<Taint>>,
+    /// Host folders and files seen inside the node.
+    pub mounts: Vec<Mount>,
+    /// Ports of the node published on the host.
+    pub ports: Vec<PortMapping>,
+}
+
+/// A host path seen inside a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// Absolute path on the Docker host; it must exist.
+    pub host_path: PathBuf,
+    /// Absolute, normalised path in the node.
+    pub container_path: String,
+    /// Whether the node may only read.
+    pub read_only: bool,
+    /// How mounts below it spread.
+    pub propagation: Propagation,
+    /// Whether Docker relabels it for SELinux.
+    pub selinux_relabel: bool,
+}
+
+/// How mounts below a bind mount spread between host and node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Propagation {
+    /// Not at all (`rprivate`).
+    #[default]
+    None,
+    /// From the host into the node (`rslave`).
+    HostToContainer,
+    /// Both ways (`rshared`).
+    Bidirectional,
+}
+
+/// Addresses, ports and proxying of a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Networking {
+    /// The host address at which the API is published; loopback unless asked otherwise.
+    pub api_address: IpAddr,
+    /// The host port of the API; `None` lets knarr choose a free one and keep it.
+    pub api_port: Option<u16>,
+    /// The Docker network's subnet; `None` lets knarr choose a free one.
+    pub node_subnet: Option<Ipv4Net>,
+    /// The addresses of all pods; each node gets a /24 of it.
+    pub pod_subnet: Ipv4Net,
+    /// The addresses of Services; the first is the API's, the tenth is the cluster DNS's.
+    pub service_subnet: Ipv4Net,
+    /// The DNS suffix of the cluster.
+    pub dns_domain: DnsDomain,
+    /// How kube-proxy programs the kernel.
+    pub proxy_mode: ProxyMode,
+    /// Further names and addresses for the API server's certificate.
+    pub extra_sans: Vec<String>,
+}
+
+/// How kube-proxy programs the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProxyMode {
+    /// nftables, the default.
+    #[default]
+    Nftables,
+    /// iptables, for tools that read its rules.
+    Iptables,
+}
+
+impl ClusterSpec {
+    /// The control planes.
+    pub fn control_planes(&self) -> impl Iterator<Item = &NodeSpec> {
+        self.nodes.iter().filter(|n| n.role == Role::ControlPlane)
+    }
+
+    /// The workers.
+    pub fn workers(&self) -> impl Iterator<Item = &NodeSpec> {
+        self.nodes.iter().filter(|n| n.role == Role::Worker)
+    }
+}
