@@ -15,6 +15,8 @@ mod labels;
 pub mod paths;
 pub mod render;
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod tests;
 
 pub use self::flags::is_protected;
