@@ -14,7 +14,7 @@ use crate::engine::docker::DockerEngine;
 use crate::engine::{ByteStream, Engine, ExecOutput, ExecSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
-use crate::image::archive_names;
+use crate::image::archive;
 
 /// How many pieces of the stream may wait for the slowest node.
 const AHEAD: usize = 16;
@@ -72,7 +72,7 @@ fn open(file: &std::path::Path) -> Result<(Vec<String>, ByteStream)> {
             })
         }))
     };
-    let names = archive_names(fs::open(file)?).map_err(|e| {
+    let names = archive::names(fs::open(file)?).map_err(|e| {
         e.context(format!("`{}` is not an image archive", file.display()))
             .state("nothing was loaded")
             .hint("write one with `docker save -o FILE IMAGE`")
