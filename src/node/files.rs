@@ -55,11 +55,9 @@ impl Content {
     pub const fn is_secret(&self) -> bool {
         match self {
             Self::Key(_) | Self::CertificateAndKey(_) | Self::ServiceAccountKey | Self::EncryptionConfig => true,
-            Self::Folder
-            | Self::Link(_)
-            | Self::Text(_)
-            | Self::Certificate(_)
-            | Self::ServiceAccountPublicKey => false,
+            Self::Folder | Self::Link(_) | Self::Text(_) | Self::Certificate(_) | Self::ServiceAccountPublicKey => {
+                false
+            }
         }
     }
 }

@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn a_kubelet_labels_itself_only_with_what_is_harmless() {
-        for key in ["team", "example.com/rack", "topology.kubernetes.io/zone", "x.node.kubernetes.io/y", "notk8s.io/x"] {
+        for key in ["team", "example.com/rack", "topology.kubernetes.io/zone", "x.node.kubernetes.io/y", "notk8s.io/x"]
+        {
             assert!(kubelet_may_set(key), "{key}");
         }
         for key in [

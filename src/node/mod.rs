@@ -9,13 +9,13 @@ mod containerd;
 mod documents;
 mod etcd;
 pub mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod flags;
 mod kubelet;
 mod labels;
 pub mod paths;
 pub mod render;
-#[cfg(test)]
-pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
