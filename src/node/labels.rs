@@ -33,7 +33,7 @@ pub(super) fn kubelet_labels(node: &NodeLayout) -> BTreeMap<String, String> {
 
 /// The labels that only an administrator may set: the role's, and those of the user that the API server's
 /// NodeRestriction plugin (or the kubelet itself) would refuse.
-pub fn admin_labels(layout: &Layout, node: &NodeLayout) -> BTreeMap<String, String> {
+pub(super) fn admin_labels(layout: &Layout, node: &NodeLayout) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<String, String> =
         node.spec.labels.clone().into_iter().filter(|(key, _)| !kubelet_may_set(key)).collect();
     if node.spec.role == Role::ControlPlane {

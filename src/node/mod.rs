@@ -20,4 +20,3 @@ pub mod render;
 mod tests;
 
 pub use self::flags::is_protected;
-pub use self::labels::admin_labels;

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::files::{Content, Entry, materialize};
 use super::fixture::layout;
+use super::labels::admin_labels;
 use super::render::{files, node_file};
 use super::*;
 use crate::pki::Pki;
