@@ -16,10 +16,7 @@ pub(super) fn etcd(layout: &Layout, node: &NodeLayout) -> Component {
     let flags = Flags::new(program("etcd"))
         .set("name", name)
         .set("data-dir", ETCD_DATA)
-        .set(
-            "listen-client-urls",
-            format!("https://127.0.0.1:{ETCD_CLIENT_PORT},https://{address}:{ETCD_CLIENT_PORT}"),
-        )
+        .set("listen-client-urls", format!("https://127.0.0.1:{ETCD_CLIENT_PORT},https://{address}:{ETCD_CLIENT_PORT}"))
         .set("advertise-client-urls", format!("https://{name}:{ETCD_CLIENT_PORT}"))
         .set("listen-peer-urls", format!("https://{address}:{ETCD_PEER_PORT}"))
         .set("initial-advertise-peer-urls", peer_url(node))

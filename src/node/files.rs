@@ -55,11 +55,24 @@ impl Content {
     pub const fn is_secret(&self) -> bool {
         match self {
             Self::Key(_) | Self::CertificateAndKey(_) | Self::ServiceAccountKey | Self::EncryptionConfig => true,
-            Self::Folder
-            | Self::Link(_)
-            | Self::Text(_)
-            | Self::Certificate(_)
-            | Self::ServiceAccountPublicKey => false,
+            Self::Folder | Self::Link(_) | Self::Text(_) | Self::Certificate(_) | Self::ServiceAccountPublicKey => {
+                false
+            }
+        }
+    }
+
+    /// What it is, in words that hold no secret.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Folder => "folder".into(),
+            Self::Link(target) => format!("link to {target}"),
+            Self::Text(text) => format!("{} bytes of text", text.len()),
+            Self::Certificate(cert) => format!("certificate: {cert}"),
+            Self::Key(cert) => format!("private key: {cert}"),
+            Self::CertificateAndKey(cert) => format!("certificate and private key: {cert}"),
+            Self::ServiceAccountKey => "private key that signs service-account tokens".into(),
+            Self::ServiceAccountPublicKey => "public key that verifies service-account tokens".into(),
+            Self::EncryptionConfig => "encryption of Secrets at rest, with its key".into(),
         }
     }
 }

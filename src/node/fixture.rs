@@ -11,9 +11,7 @@ use crate::spec::{ClusterSpec, Networking, NodeSpec, ProxyMode};
 
 /// A cluster named `dev` of so many control planes and workers.
 pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
-    let roles = (0..control_planes)
-        .map(|n| (Role::ControlPlane, n))
-        .chain((0..workers).map(|n| (Role::Worker, n)));
+    let roles = (0..control_planes).map(|n| (Role::ControlPlane, n)).chain((0..workers).map(|n| (Role::Worker, n)));
     let nodes: Vec<NodeLayout> = roles
         .zip(2u8..)
         .map(|((role, n), host)| {

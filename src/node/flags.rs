@@ -18,6 +18,7 @@ impl Flags {
     }
 
     /// Adds a flag, or changes its value where it stands.
+    #[expect(clippy::needless_pass_by_value, reason = "numbers, addresses and texts read best without `&`")]
     pub(super) fn set(mut self, name: &str, value: impl ToString) -> Self {
         let value = value.to_string();
         match self.flags.iter_mut().find(|(known, _)| known == name) {

@@ -7,8 +7,8 @@ use super::components::{component, http};
 use super::flags::{Flags, map_value};
 use super::labels::{kubelet_labels, taints};
 use super::paths::{
-    CA, CGROUP_ROOT, CONTAINERD_SOCKET, KUBELET_CONF, KUBELET_CONFIG, KUBELET_DROP_INS, KUBELET_HEALTH_PORT,
-    KUBELET_PKI, RESOLV_CONF, program,
+    CA, KUBELET_CGROUP, CONTAINERD_SOCKET, KUBELET_CONF, KUBELET_CONFIG, KUBELET_DROP_INS, KUBELET_HEALTH_PORT,
+    KUBELET_PKI, POD_RESOLV_CONF, program,
 };
 use crate::plan::layout::{Layout, NodeLayout};
 use crate::spec::{ExtraArgsTarget, ProxyMode};
@@ -68,10 +68,10 @@ pub(super) fn kubelet_config(layout: &Layout, node: &NodeLayout) -> Value {
         "registerWithTaints": taints,
         "clusterDNS": [layout.dns_service_address()],
         "clusterDomain": layout.spec.networking.dns_domain.as_str(),
-        "resolvConf": RESOLV_CONF,
+        "resolvConf": POD_RESOLV_CONF,
         // Without systemd there is no other driver, and only this subtree is the node's to manage.
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": CGROUP_ROOT,
+        "cgroupRoot": KUBELET_CGROUP,
         "protectKernelDefaults": false,
         // The kubelet sees the memory and disks of the host: full or swapping, they say nothing about this node.
         "failSwapOn": false,

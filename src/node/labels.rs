@@ -33,7 +33,7 @@ pub(super) fn kubelet_labels(node: &NodeLayout) -> BTreeMap<String, String> {
 
 /// The labels that only an administrator may set: the role's, and those of the user that the API server's
 /// NodeRestriction plugin (or the kubelet itself) would refuse.
-pub fn admin_labels(layout: &Layout, node: &NodeLayout) -> BTreeMap<String, String> {
+pub(super) fn admin_labels(layout: &Layout, node: &NodeLayout) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<String, String> =
         node.spec.labels.clone().into_iter().filter(|(key, _)| !kubelet_may_set(key)).collect();
     if node.spec.role == Role::ControlPlane {
@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn a_kubelet_labels_itself_only_with_what_is_harmless() {
-        for key in ["team", "example.com/rack", "topology.kubernetes.io/zone", "x.node.kubernetes.io/y", "notk8s.io/x"] {
+        for key in ["team", "example.com/rack", "topology.kubernetes.io/zone", "x.node.kubernetes.io/y", "notk8s.io/x"]
+        {
             assert!(kubelet_may_set(key), "{key}");
         }
         for key in [

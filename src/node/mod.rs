@@ -9,15 +9,14 @@ mod containerd;
 mod documents;
 mod etcd;
 pub mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod flags;
 mod kubelet;
 mod labels;
 pub mod paths;
 pub mod render;
 #[cfg(test)]
-pub(crate) mod fixture;
-#[cfg(test)]
 mod tests;
 
 pub use self::flags::is_protected;
-pub use self::labels::admin_labels;

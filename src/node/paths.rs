@@ -1,7 +1,13 @@
 //! The names a node is made of: image names, folders, files, ports. Each stands here once.
 
+pub use knarr_contract::{CONTAINERD_DROP_INS, KUBELET_CGROUP, KUBELET_DROP_INS, POD_RESOLV_CONF};
+
 /// The image of the pause container, as the node image preloads it.
-pub const PAUSE_IMAGE: &str = "knarr.dev/pause:3.10.2";
+pub const PAUSE_IMAGE: &str = "knarr.dev/pause:v1";
+/// The image of CoreDNS, as the node image preloads it.
+pub const COREDNS_IMAGE: &str = "knarr.dev/coredns:v1.14.7";
+/// The image of the first pod and of the samples, as the node image preloads it.
+pub const HELLO_IMAGE: &str = "knarr.dev/hello:v1";
 
 /// Where the node image has its programs.
 pub const PROGRAMS: &str = "/usr/bin";
@@ -14,8 +20,6 @@ pub const SYSTEM_TRUST: &str = "/etc/ssl/certs";
 pub const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 /// containerd's configuration.
 pub const CONTAINERD_CONFIG: &str = "/etc/containerd/config.toml";
-/// What `knarr-node` adds to containerd's configuration after looking at the host: `*.toml`.
-pub const CONTAINERD_DROP_INS: &str = "/etc/containerd/conf.d";
 /// How each registry is reached: `<host>/hosts.toml`.
 pub const REGISTRY_HOSTS: &str = "/etc/containerd/certs.d";
 /// Where CNI configurations stand.
@@ -26,8 +30,6 @@ pub const CNI_CONFIG: &str = "/etc/cni/net.d/10-knarr.conflist";
 pub const CNI_LEASES: &str = "/run/knarr/cni";
 /// The host's certificate authorities, for pulling through an intercepting proxy.
 pub const HOST_CA: &str = "/etc/knarr/host-ca.pem";
-/// The resolver configuration of pods that use the node's DNS; written by `knarr-node`.
-pub const RESOLV_CONF: &str = "/run/knarr/resolv.conf";
 
 /// Everything of Kubernetes on a node.
 pub const KUBERNETES: &str = "/etc/kubernetes";
@@ -43,8 +45,6 @@ pub const AUDIT_POLICY: &str = "/etc/kubernetes/audit-policy.yaml";
 pub const AUDIT_LOG: &str = "/var/log/kubernetes/audit.log";
 /// The kubelet's configuration.
 pub const KUBELET_CONFIG: &str = "/etc/kubernetes/kubelet.yaml";
-/// What `knarr-node` adds to it after looking at the host: `*.conf`.
-pub const KUBELET_DROP_INS: &str = "/etc/kubernetes/kubelet.conf.d";
 /// Client configuration for `kubectl` inside a control plane.
 pub const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
 /// The controller manager's client configuration.
@@ -85,8 +85,6 @@ pub const KUBELET_CLIENT_ISSUED: &str = "/var/lib/kubelet/pki/kubelet-client-iss
 pub const KUBELET_CLIENT: &str = "/var/lib/kubelet/pki/kubelet-client-current.pem";
 /// etcd's data.
 pub const ETCD_DATA: &str = "/var/lib/etcd";
-/// The cgroup below which the kubelet puts pods; made by `knarr-node`.
-pub const CGROUP_ROOT: &str = "/kubelet";
 
 /// The port of etcd's clients.
 pub const ETCD_CLIENT_PORT: u16 = 2379;

@@ -7,9 +7,11 @@ use super::components::{api_url, controller_manager, kube_proxy, local_api, sche
 use super::containerd::{containerd, containerd_config};
 use super::documents::{audit_policy, authentication, cni, kubeconfig, text};
 use super::etcd::etcd;
-use super::files::{Content, FileSpec};
+pub use super::files::{Content, Entry, FileSpec, materialize};
 use super::kubelet::{kubelet, kubelet_config};
+use super::labels::admin_labels;
 use super::paths;
+use crate::kubernetes::Adoption;
 use crate::pki::{Authority, Cert, Leaf};
 use crate::plan::layout::{Layout, NodeLayout};
 
@@ -53,6 +55,16 @@ fn components(layout: &Layout, node: &NodeLayout) -> Vec<Component> {
             kube_proxy(layout, node),
         ],
         Role::Worker => vec![containerd(layout), kubelet(layout, node), kube_proxy(layout, node)],
+    }
+}
+
+/// What an administrator sets on the Node once its kubelet has registered it. Its taints it brings along.
+pub fn adoption(layout: &Layout, node: &NodeLayout) -> Adoption {
+    Adoption {
+        node: node.spec.name.to_string(),
+        labels: admin_labels(layout, node),
+        pod_cidr: node.pod_cidr.to_string(),
+        taints: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::files::{Content, Entry, materialize};
 use super::fixture::layout;
+use super::labels::admin_labels;
 use super::render::{files, node_file};
 use super::*;
 use crate::pki::Pki;
@@ -358,10 +359,8 @@ fn the_encryption_config_has_a_key_of_32_bytes() {
 #[test]
 fn labels_and_taints_go_where_they_may() {
     let mut layout = layout(1, 1);
-    layout.nodes[1].spec.labels = BTreeMap::from([
-        ("team".into(), "blue".into()),
-        ("node-role.kubernetes.io/gpu".into(), String::new()),
-    ]);
+    layout.nodes[1].spec.labels =
+        BTreeMap::from([("team".into(), "blue".into()), ("node-role.kubernetes.io/gpu".into(), String::new())]);
     layout.nodes[1].spec.taints =
         Some(vec![Taint { key: "gpu".into(), value: "yes".into(), effect: "NoExecute".into() }]);
     let (first, worker) = (&layout.nodes[0], &layout.nodes[1]);

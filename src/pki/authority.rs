@@ -137,9 +137,10 @@ fn leaf(profile: &Profile, validity: Validity) -> Result<CertificateParams> {
         params.extended_key_usages.push(ExtendedKeyUsagePurpose::ClientAuth);
     }
     for name in &profile.dns {
-        let name = name.as_str().try_into().map_err(|e| {
-            Error::new(ErrorKind::Config, format!("`{name}` cannot stand in a certificate")).source(&e)
-        })?;
+        let name = name
+            .as_str()
+            .try_into()
+            .map_err(|e| Error::new(ErrorKind::Config, format!("`{name}` cannot stand in a certificate")).source(&e))?;
         params.subject_alt_names.push(SanType::DnsName(name));
     }
     params.subject_alt_names.extend(profile.addresses.iter().copied().map(SanType::IpAddress));
@@ -167,8 +168,7 @@ fn with_new_key(
 /// The end and the public key of a certificate.
 fn inspect(certificate: &str) -> Result<(OffsetDateTime, Vec<u8>)> {
     let unreadable = |reason: String| Error::failed("cannot read a certificate").cause(reason);
-    let (_, pem) =
-        x509_parser::pem::parse_x509_pem(certificate.as_bytes()).map_err(|e| unreadable(e.to_string()))?;
+    let (_, pem) = x509_parser::pem::parse_x509_pem(certificate.as_bytes()).map_err(|e| unreadable(e.to_string()))?;
     let parsed = pem.parse_x509().map_err(|e| unreadable(e.to_string()))?;
     let public = parsed.public_key().subject_public_key.data.to_vec();
     Ok((parsed.validity().not_after.to_datetime(), public))

@@ -1,7 +1,7 @@
 //! Every certificate and secret of a cluster, made in memory.
 //!
 //! All keys are ECDSA P-256 in PKCS#8. The three authorities live 3650 days, everything they sign 365 days and never
-//! longer than its authority. Nothing here is written to the host but the user's own [`Identity`].
+//! longer than its authority. Nothing here is written to the host but the user's own [`Pki::admin_access`].
 //!
 //! | what | signed by | CN | O | usage | SANs | files (relative: below `/etc/kubernetes/pki`) |
 //! |---|---|---|---|---|---|---|
@@ -23,7 +23,7 @@
 //! | [`Leaf::KubeProxy`] | cluster | `system:kube-proxy` | | client | | `kube-proxy.pem` on all nodes |
 //! | [`Leaf::KubeletServer`] | cluster | `system:node:<node>` | `system:nodes` | server | node, node IP | `/var/lib/kubelet/pki/kubelet.{crt,key}` on all nodes |
 //! | [`Leaf::KubeletClient`] | cluster | `system:node:<node>` | `system:nodes` | client | | `/var/lib/kubelet/pki/kubelet-client-issued.pem` on all nodes |
-//! | [`Pki::admin`] | cluster | `knarr-admin-<cluster>` | `knarr:cluster-admins` | client | | the user's kubeconfig |
+//! | [`Pki::admin_access`] | cluster | `knarr-admin-<cluster>` | `knarr:cluster-admins` | client | | the user's kubeconfig |
 //! | [`Pki::super_admin`] | cluster | `kubernetes-super-admin` | `system:masters` | client, one hour | | none: only in memory |
 //! | service-account pair | | | | | | `sa.key`, `sa.pub` on control planes |
 //! | encryption key, 32 bytes | | | | | | `/etc/kubernetes/enc/encryption.yaml` on control planes |
@@ -43,6 +43,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
 
 pub use self::authority::CertifiedKey;
 use self::authority::{Profile, Validity};
@@ -50,6 +51,7 @@ use self::profile::{admin, leaf_profile, super_admin};
 pub use self::roots::Roots;
 pub use self::secret::{EncryptionKey, SecretPem};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kubernetes::Access;
 use crate::plan::layout::{Layout, NodeLayout};
 use crate::spec::Role;
 use crate::spec::values::NodeName;
@@ -167,22 +169,13 @@ impl fmt::Display for Cert {
     }
 }
 
-/// A client of the API that lives outside the nodes.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// Its common name, which is the Kubernetes user name.
-    pub user: String,
-    /// Its certificate and key.
-    pub pair: CertifiedKey,
-}
-
 /// All certificates and secrets of one cluster.
 #[derive(Debug)]
 pub struct Pki {
     roots: Roots,
     leaves: BTreeMap<(Leaf, NodeName), CertifiedKey>,
-    admin: Identity,
-    super_admin: Identity,
+    admin: CertifiedKey,
+    super_admin: CertifiedKey,
 }
 
 impl Pki {
@@ -207,8 +200,8 @@ impl Pki {
             let pairs = roots.authority(authority).sign(&profiles, Validity::starting(now, LEAF_LIFE))?;
             leaves.extend(names.into_iter().zip(pairs));
         }
-        let admin = identity(&roots, admin(layout), now, LEAF_LIFE)?;
-        let super_admin = identity(&roots, super_admin(), now, SUPER_ADMIN_LIFE)?;
+        let admin = outside(&roots, admin(layout), now, LEAF_LIFE)?;
+        let super_admin = outside(&roots, super_admin(), now, SUPER_ADMIN_LIFE)?;
         Ok(Self { roots, leaves, admin, super_admin })
     }
 
@@ -217,15 +210,24 @@ impl Pki {
         self.roots.authority(Authority::Cluster).certificate()
     }
 
-    /// The user's identity: bound to `cluster-admin` by its group, [`ADMIN_GROUP`].
-    pub fn admin(&self) -> &Identity {
-        &self.admin
+    /// The user's access, for the kubeconfig: bound to `cluster-admin` by its group, [`ADMIN_GROUP`].
+    pub fn admin_access(&self, url: String) -> Access {
+        self.access(&self.admin, url)
     }
 
-    /// The identity for the first calls to a new cluster, before anybody is bound to anything: authorised without any
+    /// The access for the first calls to a new cluster, before anybody is bound to anything: authorised without any
     /// object in the cluster, valid for an hour, never written anywhere.
-    pub fn super_admin(&self) -> &Identity {
-        &self.super_admin
+    pub fn super_admin(&self, layout: &Layout) -> Access {
+        self.access(&self.super_admin, layout.host_api_url())
+    }
+
+    fn access(&self, client: &CertifiedKey, url: String) -> Access {
+        Access {
+            url,
+            ca: self.cluster_ca().into(),
+            cert: client.certificate().into(),
+            key: Zeroizing::new(client.key().expose().into()),
+        }
     }
 
     /// The authorities, the service-account pair and the encryption key.
@@ -255,9 +257,8 @@ pub fn wanted_names(leaf: Leaf, layout: &Layout, node: &NodeLayout) -> Result<Ve
     Ok(leaf_profile(leaf, layout, node)?.names())
 }
 
-fn identity(roots: &Roots, profile: Profile, now: OffsetDateTime, life: Duration) -> Result<Identity> {
-    let user = profile.common_name.clone();
+/// A client of the API that lives outside of the nodes.
+fn outside(roots: &Roots, profile: Profile, now: OffsetDateTime, life: Duration) -> Result<CertifiedKey> {
     let mut pairs = roots.authority(profile.authority).sign(&[profile], Validity::starting(now, life))?;
-    let pair = pairs.pop().ok_or_else(|| Error::new(ErrorKind::Bug, "one profile gave no certificate"))?;
-    Ok(Identity { user, pair })
+    pairs.pop().ok_or_else(|| Error::new(ErrorKind::Bug, "one profile gave no certificate"))
 }

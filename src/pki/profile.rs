@@ -31,10 +31,9 @@ pub(super) fn leaf_profile(leaf: Leaf, layout: &Layout, node: &NodeLayout) -> Re
         Leaf::ControllerManagerServer => local_server("kube-controller-manager"),
         Leaf::Scheduler => client(Authority::Cluster, "system:kube-scheduler"),
         Leaf::SchedulerServer => local_server("kube-scheduler"),
-        Leaf::NodeAdmin => Profile {
-            organization: Some(ADMIN_GROUP),
-            ..client(Authority::Cluster, "kubernetes-admin")
-        },
+        Leaf::NodeAdmin => {
+            Profile { organization: Some(ADMIN_GROUP), ..client(Authority::Cluster, "kubernetes-admin") }
+        }
         Leaf::KubeProxy => client(Authority::Cluster, "system:kube-proxy"),
         // The API server dials a kubelet by its InternalIP, so the address must be there.
         Leaf::KubeletServer => Profile {
@@ -42,10 +41,9 @@ pub(super) fn leaf_profile(leaf: Leaf, layout: &Layout, node: &NodeLayout) -> Re
             ..server(Authority::Cluster, &node_user()).called([name]).at([address])
         },
         // No names at all: the signer of rotated kubelet certificates refuses them.
-        Leaf::KubeletClient => Profile {
-            organization: Some("system:nodes"),
-            ..client(Authority::Cluster, &node_user())
-        },
+        Leaf::KubeletClient => {
+            Profile { organization: Some("system:nodes"), ..client(Authority::Cluster, &node_user()) }
+        }
     };
     if profile.common_name.len() > MAX_COMMON_NAME {
         return Err(Error::new(
@@ -58,10 +56,7 @@ pub(super) fn leaf_profile(leaf: Leaf, layout: &Layout, node: &NodeLayout) -> Re
 
 /// The user's certificate.
 pub(super) fn admin(layout: &Layout) -> Profile {
-    Profile {
-        organization: Some(ADMIN_GROUP),
-        ..client(Authority::Cluster, &format!("knarr-admin-{}", layout.name()))
-    }
+    Profile { organization: Some(ADMIN_GROUP), ..client(Authority::Cluster, &format!("knarr-admin-{}", layout.name())) }
 }
 
 /// The certificate for the first calls.
@@ -73,7 +68,14 @@ fn api_server(layout: &Layout, node: &NodeLayout) -> Profile {
     let networking = &layout.spec.networking;
     let in_cluster = format!("kubernetes.default.svc.{}", networking.dns_domain);
     let mut profile = server(Authority::Cluster, "kube-apiserver")
-        .called([node.spec.name.as_str(), "kubernetes", "kubernetes.default", "kubernetes.default.svc", &in_cluster, "localhost"])
+        .called([
+            node.spec.name.as_str(),
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            &in_cluster,
+            "localhost",
+        ])
         .at([IpAddr::V4(node.address), IpAddr::V4(layout.api_service_address())])
         .at(loopback());
     // 0.0.0.0 and :: are where to listen, not what to call.

@@ -78,8 +78,8 @@ fn every_certificate_says_what_the_table_says() {
             lines.push(format!("{leaf:?} of {node}: {}", says(pair)));
         }
     }
-    lines.push(format!("admin: {}", says(&pki.admin().pair)));
-    lines.push(format!("super-admin: {}", says(&pki.super_admin().pair)));
+    lines.push(format!("admin: {}", says(&pki.admin)));
+    lines.push(format!("super-admin: {}", says(&pki.super_admin)));
     insta::assert_snapshot!(lines.join("\n"));
 }
 
@@ -94,8 +94,8 @@ fn leaves_are_leaves_of_the_right_authority() {
         assert_leaf(&pki, pair, authority, NOW + Duration::days(365));
     }
     assert_eq!(seen, 3 * 15 + 2 * 3);
-    assert_leaf(&pki, &pki.admin().pair, Authority::Cluster, NOW + Duration::days(365));
-    assert_leaf(&pki, &pki.super_admin().pair, Authority::Cluster, NOW + Duration::hours(1));
+    assert_leaf(&pki, &pki.admin, Authority::Cluster, NOW + Duration::days(365));
+    assert_leaf(&pki, &pki.super_admin, Authority::Cluster, NOW + Duration::hours(1));
 }
 
 fn assert_leaf(pki: &Pki, pair: &CertifiedKey, authority: Authority, until: OffsetDateTime) {
@@ -166,7 +166,7 @@ fn no_serial_and_no_key_exists_twice() {
         .iter()
         .map(|a| pki.roots().authority(*a))
         .chain(pki.leaves().map(|(_, _, pair)| pair))
-        .chain([&pki.admin().pair, &pki.super_admin().pair]);
+        .chain([&pki.admin, &pki.super_admin]);
     for pair in pairs {
         assert!(serials.insert(with_parsed(pair, |cert| cert.raw_serial().to_vec())));
         assert!(keys.insert(pair.key().expose().to_owned()));
@@ -181,7 +181,7 @@ fn no_serial_and_no_key_exists_twice() {
 #[test]
 fn a_foreign_key_is_refused() {
     let (_, pki) = pki();
-    let refused = CertifiedKey::from_pem(pki.cluster_ca().into(), pki.admin().pair.key().clone());
+    let refused = CertifiedKey::from_pem(pki.cluster_ca().into(), pki.admin.key().clone());
     assert!(refused.is_err());
 }
 
@@ -335,8 +335,8 @@ mod handshake {
             leaf(Leaf::KubeProxy),
             leaf(Leaf::KubeletClient),
             leaf(Leaf::NodeAdmin),
-            &pki.admin().pair,
-            &pki.super_admin().pair,
+            &pki.admin,
+            &pki.super_admin,
         ];
         for client in clients {
             assert!(cluster(api, "127.0.0.1", client));
