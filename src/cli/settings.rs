@@ -26,8 +26,10 @@ pub struct Environment {
     pub ci: bool,
     /// `NO_COLOR` is set and not empty.
     pub no_color: bool,
-    /// Whether stderr is a terminal (and not a dumb one).
+    /// Whether stderr is a terminal.
     pub stderr_terminal: bool,
+    /// `TERM` is `dumb` or not set: the cursor cannot be moved.
+    pub dumb_terminal: bool,
     /// Whether stdin is a terminal.
     pub stdin_terminal: bool,
     /// Whether stdout is a terminal.
@@ -52,7 +54,8 @@ impl Environment {
             sudo_owner: number("SUDO_UID").zip(number("SUDO_GID")),
             ci: get("CI").is_some_and(|v| v != "false" && v != "0"),
             no_color: get("NO_COLOR").is_some(),
-            stderr_terminal: std::io::stderr().is_terminal() && get("TERM").is_none_or(|t| t != "dumb"),
+            stderr_terminal: std::io::stderr().is_terminal(),
+            dumb_terminal: get("TERM").is_none_or(|t| t == "dumb"),
             stdin_terminal: std::io::stdin().is_terminal(),
             stdout_terminal: std::io::stdout().is_terminal(),
             all,

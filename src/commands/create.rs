@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -14,9 +15,10 @@ use crate::engine::{Engine, EngineErrorKind, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Created, Options};
 use crate::fs;
-use crate::host;
+use crate::host::{self, Host, Proxies};
 use crate::kubeconfig::context_name;
 use crate::pki::Pki;
+use crate::plan::layout::Egress;
 use crate::plan::{Choices, Plan};
 use crate::report::human;
 use crate::spec::ClusterSpec;
@@ -71,7 +73,7 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &Create) -> Resu
     let options = Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
     let mut attempt = 1;
     let (plan, pki, created) = loop {
-        let choices = choose(session, &*engine, &spec).await?;
+        let choices = choose(session, &*engine, &spec, &info).await?;
         let plan = Plan::create(spec.clone(), &choices, !args.wait.is_zero())?;
         if args.dry_run {
             return print_plan(session, &plan).map(|()| None);
@@ -90,7 +92,7 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &Create) -> Resu
                 session.note(format!("{}; trying again with another choice", failed.error.message));
             }
             Err(failed) if failed.error.kind == ErrorKind::Interrupted => {
-                return Err(failed.error.cause_state("your kubeconfig was not touched"));
+                return Err(failed.error.also("your kubeconfig was not touched"));
             }
             Err(failed) => return Err(failed.error),
         }
@@ -136,19 +138,43 @@ async fn preflight(engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo)
 }
 
 /// Free subnet, free ports, proxies: what this host allows, found now.
-async fn choose(session: &Session, engine: &DockerEngine, spec: &ClusterSpec) -> Result<Choices> {
-    let networks = engine.list_networks().await?;
-    let subnet = host::choose_subnet(&networks, spec)?;
-    let open = spec.nodes.iter().flat_map(|n| &n.ports).filter(|p| p.host_port.is_none()).count();
-    let mut ports = host::free_ports(open + 1)?;
-    let api_port = ports.pop().unwrap_or_default();
-    Ok(Choices {
-        create_id: uuid::Uuid::new_v4().to_string(),
-        subnet,
-        api_port,
-        host_ports: ports,
-        egress: host::egress(&session.environment.all, spec, subnet)?,
-    })
+async fn choose(session: &Session, engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo) -> Result<Choices> {
+    let host = Host::real();
+    let (networks, net) = (engine.list_networks().await?, &spec.networking);
+    let own = [
+        (net.pod_subnet.into(), "this cluster's pods".to_owned()),
+        (net.service_subnet.into(), "this cluster's Services".to_owned()),
+    ];
+    // A remote Docker has routes of its own that cannot be seen from here; its networks are known all the same.
+    let routes = host.routes().filter(|_| host.runs_docker(info)).unwrap_or_default();
+    let subnet = host::choose_subnet(&host::taken_subnets(&routes, &networks, &own), net.node_subnet)?;
+    let ports = || spec.nodes.iter().flat_map(|n| &n.ports);
+    let mut taken: Vec<u16> = ports().filter_map(|p| p.host_port).chain(net.api_port).collect();
+    let mut pick = |address| {
+        let port = host::pick_free_port(address, &taken)?;
+        taken.push(port);
+        Ok::<u16, Error>(port)
+    };
+    let api_port = match net.api_port {
+        Some(port) => port,
+        None => pick(net.api_address)?,
+    };
+    let open = ports().filter(|p| p.host_port.is_none());
+    let host_ports = open.map(|p| pick(p.host_address)).collect::<Result<Vec<u16>>>()?;
+    let create_id = uuid::Uuid::new_v4().to_string();
+    Ok(Choices { create_id, subnet, api_port, host_ports, egress: egress(session, &host, spec, subnet) })
+}
+
+/// How the nodes reach registries: this machine's proxies, and its certificate authorities where the user named them.
+fn egress(session: &Session, host: &Host, spec: &ClusterSpec, subnet: Ipv4Net) -> Egress {
+    let env = &session.environment.all;
+    let net = &spec.networking;
+    let mut inside: Vec<String> =
+        [subnet, net.pod_subnet, net.service_subnet].iter().map(ToString::to_string).collect();
+    inside.extend([".svc".to_owned(), format!(".{}", net.dns_domain)]);
+    inside.extend(spec.nodes.iter().map(|n| n.name.to_string()));
+    let ca_bundle = host.ca_bundle(env).filter(|bundle| bundle.certificates() > 0).map(|bundle| bundle.pem);
+    Egress { proxy: Proxies::from_env(env).for_nodes(&inside), ca_bundle }
 }
 
 /// Whether another choice may help: only where the choice was ours.

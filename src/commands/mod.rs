@@ -28,7 +28,7 @@ use crate::cli::settings::Environment;
 use crate::engine::docker::DockerEngine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::Owner;
-use crate::kubeconfig::{self, ContextChange, Entry, Paths, Store};
+use crate::kubeconfig::{ContextChange, Entry, Options, Outcome, Paths, Store};
 use crate::kubernetes::{Access, Connect};
 use crate::report::{Event, Reporter, Steps};
 use crate::signal::Interrupt;
@@ -142,18 +142,18 @@ impl Session {
         let env = &self.environment;
         let paths = Paths::choose(flag, env.kubeconfig.as_deref().map(AsRef::as_ref), env.home.as_deref())?;
         Ok(paths.map(|paths| {
-            let options = kubeconfig::Options {
+            let options = Options {
                 state_dir: env.cache_dir.clone(),
                 owner: env.sudo_owner.map(|(user, group)| Owner { user, group }),
                 break_lock,
-                ..kubeconfig::Options::default()
+                ..Options::default()
             };
             Store::new(paths, options)
         }))
     }
 
     /// Writes a cluster's kubeconfig entry and says what became of the current context.
-    pub async fn remember_context(&self, store: &Store, entry: Entry, switch: bool) -> Result<kubeconfig::Outcome> {
+    pub async fn remember_context(&self, store: &Store, entry: Entry, switch: bool) -> Result<Outcome> {
         let (store, interrupt) = (store.clone(), self.interrupt.clone());
         let outcome =
             blocking(move || store.merge(&entry, switch, &|| interrupt.is_interrupted())).await?;
@@ -171,7 +171,7 @@ impl Session {
         Ok(())
     }
 
-    fn tell(&self, outcome: &kubeconfig::Outcome) {
+    fn tell(&self, outcome: &Outcome) {
         for note in &outcome.notes {
             self.warn(note);
         }

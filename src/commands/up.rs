@@ -32,7 +32,7 @@ pub async fn run(session: &Session, args: Up) -> Result<()> {
     if existing.is_none() {
         image::ensure(session, &*engine, spec.image.as_str()).await?;
         let first = spec.nodes.first_mut().expect("a valid spec has a control plane");
-        first.ports.push(sample_port()?);
+        first.ports.push(sample_port());
         create::create(session, spec, &create_flags(&args, &name)).await?;
     }
     let cluster = cluster::find(&*engine, &name).await?;
@@ -46,14 +46,14 @@ fn spec(name: &str, workers: u32) -> Result<ClusterSpec> {
     config::load(Source::None, &overrides).map(|loaded| loaded.spec)
 }
 
-fn sample_port() -> Result<PortMapping> {
+fn sample_port() -> PortMapping {
     let favourite = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), FAVOURITE_PORT);
-    Ok(PortMapping {
+    PortMapping {
         host_address: favourite.ip(),
-        host_port: host::port_is_free(favourite)?.then_some(FAVOURITE_PORT),
+        host_port: host::port_is_free(favourite).then_some(FAVOURITE_PORT),
         container_port: HELLO_NODE_PORT,
         protocol: Protocol::Tcp,
-    })
+    }
 }
 
 fn create_flags(args: &Up, name: &str) -> Create {
