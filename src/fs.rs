@@ -356,3 +356,34 @@ fn plain(error: &io::Error) -> String {
     let mut letters = words.chars();
     letters.next().map(|first| first.to_lowercase().collect::<String>() + letters.as_str()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_the_path_and_the_reason_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        let error = read_to_string(&missing).unwrap_err();
+        assert_eq!(error.message, format!("cannot read `{}`", missing.display()));
+        assert_eq!(error.causes, ["no such file or directory"]);
+        write(&missing, b"x", 0o600).unwrap();
+        let below = missing.join("below/deeper");
+        assert!(create_dir_all(&below, 0o700, None).unwrap_err().message.contains("below"));
+        assert_eq!(create_dir_all(&missing, 0o700, None).unwrap_err().causes, ["a file has its name"]);
+    }
+
+    #[test]
+    fn what_is_not_there_is_no_error_where_that_makes_sense() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        assert_eq!(facts(&path.join("b")).unwrap(), None);
+        assert_eq!(read_if_exists(&path, 9).unwrap(), None);
+        assert!(!remove_file(&path).unwrap() && !remove_dir_all(&path).unwrap());
+        assert!(create_new(&path, b"1", 0o600).unwrap() && !create_new(&path, b"2", 0o600).unwrap());
+        assert_eq!(read_if_exists(&path, 9).unwrap().unwrap(), b"1");
+        assert_eq!(list(folder.path()).unwrap(), [path]);
+        assert_eq!(folder_of(Path::new("bare")), Path::new("."));
+    }
+}

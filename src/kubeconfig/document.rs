@@ -78,7 +78,7 @@ impl Document {
         };
         let value = yaml::parse_value(text).map_err(|e| Defect {
             line: (e.line > 0).then_some(e.line),
-            what: "not valid YAML, or a key stands there twice",
+            what: "not valid YAML (or a key twice, or more than one document)",
         })?;
         let mapping = match value {
             Value::Null => Mapping::new(),

@@ -63,8 +63,8 @@ pub(super) fn stale_for(lock: &Path) -> Option<Duration> {
     age(lock).filter(|age| *age > STALE)
 }
 
-/// Locks every file under the name given and under the one its links lead to. Files in folders where nothing can be
-/// created are left out with a note if they exist.
+/// Locks every file under the name given and under the one its links lead to, but those in folders where nothing can be
+/// created.
 pub(super) fn acquire(files: &[(PathBuf, PathBuf)], options: &Options, cancelled: &dyn Fn() -> bool) -> Result<Locks> {
     let mut own: Vec<&Path> = files.iter().map(|(_, resolved)| resolved.as_path()).collect();
     own.sort_unstable();
@@ -87,14 +87,8 @@ pub(super) fn acquire(files: &[(PathBuf, PathBuf)], options: &Options, cancelled
     }
     for path in paths {
         let folder = fs::folder_of(path);
-        if fs::facts(folder)?.is_none() {
-            continue;
-        }
-        if !fs::may_write(folder) {
-            if fs::facts(path)?.is_some() {
-                let note = format!("`{}` cannot be locked: its folder is not writable", path.display());
-                locks.notes.push(note);
-            }
+        // Such a file can at most be written in place, which its writer says.
+        if fs::facts(folder)?.is_none() || !fs::may_write(folder) {
             continue;
         }
         let lock = lock_path(path);

@@ -40,7 +40,8 @@ impl Paths {
         Ok(Some(Self { list }))
     }
 
-    /// Adds a file to clean up too, such as the one that `create` wrote to.
+    /// Adds a file to clean up too, such as the one that `create` wrote to. Only for removals: the file could become the
+    /// target of new entries.
     pub fn also(mut self, path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         if !self.list.contains(&path) {

@@ -53,7 +53,7 @@ fn list(key: &'static str, kind: &'static str) -> impl Strategy<Value = Sample> 
             let item = style(kind, name).replace("\"\"no\"\"", "\"no\"").replace("https://\"no\"", "https://no");
             for line in item.lines() {
                 let pad = if line.is_empty() { 0 } else { indent };
-                text += &format!("{:pad$}{line}\n", "");
+                text.extend([" ".repeat(pad).as_str(), line, "\n"]);
             }
             if comments {
                 text += "# between\n\n";

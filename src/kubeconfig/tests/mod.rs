@@ -84,7 +84,7 @@ impl Scene {
     fn litter(&self) -> Vec<String> {
         let names =
             std::fs::read_dir(self.folder.path()).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-        names.filter(|n| n.contains("knarr") || n.ends_with(".lock")).collect()
+        names.filter(|n| n.contains("knarr") || Path::new(n).extension().is_some_and(|e| e == "lock")).collect()
     }
 
     fn store(&self, names: &[&str]) -> Store {
