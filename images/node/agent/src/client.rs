@@ -72,7 +72,7 @@ fn table(status: &NodeStatus) -> String {
         let pid = component.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
         let ready = if component.ready { "yes" } else { "no" };
         let line = format!(
-            "{:width$}  {:8}  {ready:5}  {pid:7}  {:8}  {}",
+            "{:width$}  {:8}  {ready:5}  {pid:7}  {:<8}  {}",
             component.name,
             word(component.state),
             component.restarts,

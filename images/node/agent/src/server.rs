@@ -56,7 +56,7 @@ fn accept(listener: &UnixListener, board: &Arc<Board>, events: &Sender<Event>) {
         let (board, events, count) = (board.clone(), events.clone(), clients.clone());
         let serve = move || {
             // A client that went away or spoke nonsense is its own affair.
-            let _ = answer(stream, &board, &events);
+            let _ = answer(&stream, &board, &events);
             count.fetch_sub(1, Ordering::Relaxed);
         };
         if thread::Builder::new().name("client".into()).spawn(serve).is_err() {
@@ -65,17 +65,17 @@ fn accept(listener: &UnixListener, board: &Arc<Board>, events: &Sender<Event>) {
     }
 }
 
-fn answer(stream: UnixStream, board: &Arc<Board>, events: &Sender<Event>) -> Result<()> {
+fn answer(stream: &UnixStream, board: &Arc<Board>, events: &Sender<Event>) -> Result<()> {
     stream.set_read_timeout(Some(PATIENCE)).context(|| "timeout")?;
     stream.set_write_timeout(Some(PATIENCE)).context(|| "timeout")?;
     let mut request = String::new();
     let mut reader = BufReader::new(stream.try_clone().context(|| "socket")?.take(LONGEST_REQUEST));
     reader.read_line(&mut request).context(|| "request")?;
     match request.trim_end() {
-        "status" => send(&stream, &line(board.now().0)?),
-        "watch" => push(&stream, board),
-        "reload" => send(&stream, &reload(events)),
-        other => send(&stream, &format!("{FAILED}unknown request {other:?}")),
+        "status" => send(stream, &line(board.now().0)?),
+        "watch" => push(stream, board),
+        "reload" => send(stream, &reload(events)),
+        other => send(stream, &format!("{FAILED}unknown request {other:?}")),
     }
 }
 
