@@ -14,10 +14,10 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::http::{self, Request};
 
-/// Between two tries: from 20 ms up to 100 ms.
-const PAUSES: [u64; 5] = [20, 30, 45, 70, 100];
-/// After a sign that something has just changed.
-const AT_ONCE: Duration = Duration::from_millis(1);
+/// Between two tries, in milliseconds; from the beginning again after a sign that something has just changed.
+const PAUSES: [u64; 9] = [1, 2, 4, 8, 20, 30, 45, 70, 100];
+/// A request costs the server more than a connection to a socket, so it is made less often.
+const FIRST_PAUSE_OF_REQUESTS: usize = 4;
 
 /// Tells watchers that nobody waits for them any more.
 pub type Cancel = Arc<AtomicBool>;
@@ -33,7 +33,7 @@ pub fn in_words(gate: &Gate) -> String {
 /// Watches until the gate is open; false means that it was cancelled.
 pub fn wait(gate: &Gate, cancel: &Cancel) -> bool {
     let mut watch = FolderWatch::new(gate);
-    let mut pauses = PAUSES.iter().copied().chain(std::iter::repeat(PAUSES[PAUSES.len() - 1]));
+    let mut step = if matches!(gate, Gate::Http { .. }) { FIRST_PAUSE_OF_REQUESTS } else { 0 };
     loop {
         if cancel.load(Ordering::Relaxed) {
             return false;
@@ -41,8 +41,9 @@ pub fn wait(gate: &Gate, cancel: &Cancel) -> bool {
         if is_open(gate) {
             return true;
         }
-        let pause = Duration::from_millis(pauses.next().unwrap_or_default());
-        watch.sleep(pause);
+        // A socket is visible a moment before its owner listens, so a sign is followed by several tries.
+        let sign = watch.sleep(Duration::from_millis(PAUSES[step]));
+        step = if sign { 0 } else { (step + 1).min(PAUSES.len() - 1) };
     }
 }
 
@@ -71,23 +72,27 @@ impl<'a> FolderWatch<'a> {
         Self { folder, inotify: None }
     }
 
-    fn sleep(&mut self, pause: Duration) {
+    /// Tells whether there was a sign.
+    fn sleep(&mut self, pause: Duration) -> bool {
         // The folder may appear only later, and a host may be out of inotify instances: then sleeping has to do.
         if let (Some(folder), None) = (self.folder, &self.inotify) {
             self.inotify = watched(folder);
             if self.inotify.is_some() {
                 // What appeared just before the watch began is found by trying once more.
-                return;
+                return true;
             }
         }
-        let Some(inotify) = &self.inotify else { return thread::sleep(pause) };
+        let Some(inotify) = &self.inotify else {
+            thread::sleep(pause);
+            return false;
+        };
         let timeout = PollTimeout::try_from(pause).unwrap_or(PollTimeout::ZERO);
         let mut wanted = [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut wanted, timeout).is_ok_and(|count| count > 0) {
+        let sign = poll(&mut wanted, timeout).is_ok_and(|count| count > 0);
+        if sign {
             let _ = inotify.read_events();
-            // A socket is visible a moment before its owner listens.
-            thread::sleep(AT_ONCE);
         }
+        sign
     }
 }
 
