@@ -1,9 +1,14 @@
 //! The only road from logic to screen: logic emits [`Event`]s, reporters draw them.
 
+pub mod choose;
 pub mod plain;
+pub mod steps;
 pub mod terminal;
 
 use std::time::Duration;
+
+pub use self::choose::{Options, choose};
+pub use self::steps::{Step, Steps};
 
 /// Something that a person may want to see while a command runs. All of it goes to stderr.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,4 +57,38 @@ pub trait Reporter: Send + Sync + 'static {
     fn event(&self, event: Event);
     /// Erases whatever is still moving on the screen, before final words are printed.
     fn finish(&self) {}
+    /// Runs `print` while nothing moves on the screen, so that what it writes is not torn.
+    fn suspend(&self, print: &mut dyn FnMut()) {
+        print();
+    }
+}
+
+/// A duration as people read it: `0.41s`, `12.3s`, `2m05s`.
+pub fn human(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    // The limits lie where rounding would show a wider number: 9.996 s is `10.0s`, not `10.00s`.
+    if seconds < 9.995 {
+        format!("{seconds:.2}s")
+    } else if seconds < 59.95 {
+        format!("{seconds:.1}s")
+    } else {
+        let whole = (duration + Duration::from_millis(500)).as_secs();
+        match whole / 3600 {
+            0 => format!("{}m{:02}s", whole / 60, whole % 60),
+            hours => format!("{hours}h{:02}m", whole % 3600 / 60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let shown: Vec<String> = [0.0, 0.412, 9.994, 9.999, 12.34, 59.94, 59.96, 125.0, 3725.0]
+            .map(|s| human(Duration::from_secs_f64(s)))
+            .into();
+        assert_eq!(shown, ["0.00s", "0.41s", "9.99s", "10.0s", "12.3s", "59.9s", "1m00s", "2m05s", "1h02m"]);
+    }
 }
