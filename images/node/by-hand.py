@@ -120,9 +120,20 @@ def build(c):
                f"cp /bin/busybox {root}/bin/; for a in $(busybox --list); do [ $a = busybox ] || ln -sf busybox {root}/bin/$a; done; "
                f"echo root:x:0:0:root:/root:/bin/sh > {root}/etc/passwd; echo nobody:x:65534:65534:nobody:/:/bin/false >> {root}/etc/passwd; "
                f"echo root:x:0: > {root}/etc/group; echo nogroup:x:65534: >> {root}/etc/group")
-    elif "cargo" in c:  # a placeholder until the agent exists
+    elif "cargo" in c:
         to = target(c, c["cargo"]["install"])
-        inside(f"mkdir -p {os.path.dirname(to)}; printf '#!/bin/sh\\nexec sleep infinity\\n' > {to}; chmod +x {to}")
+        inside(f"cd /knarr/src/rust; RUSTFLAGS='-C target-feature=+crt-static' nice -n 5 cargo build --release -q -p {c['cargo']['package']} "
+               f"--target $(uname -m)-unknown-linux-gnu; install -D /target/$(uname -m)-unknown-linux-gnu/release/{c['cargo']['package']} {to}")
+
+
+def agent_sources():
+    """The agent and its contract as a workspace of their own: the knarr crate needs a newer Rust than Debian's."""
+    root = IMAGES.parent
+    manifest = (root / "Cargo.toml").read_text()
+    workspace = manifest.split("[package]")[0].replace('members = [".", ', "members = [")
+    workspace += "[profile.release]\nstrip = true\nlto = \"thin\"\n"
+    inside("mkdir -p /knarr/src/rust; cat > /knarr/src/rust/Cargo.toml", input=workspace)
+    sh("sh", "-c", f"tar -C {root} -c Cargo.lock images/node/agent images/node/contract | docker exec -i {BUILDER} tar -C /knarr/src/rust -x")
 
 
 def seed():
@@ -149,6 +160,7 @@ def main():
     ref = base()
     nodebase = node_base(ref)
     builder(ref)
+    agent_sources()
     inside("rm -rf /out/stage")
     for n, c in enumerate(T["components"], 1):
         say(f"{n} of {len(T['components'])}: {c['name']} {c['version']}")
