@@ -241,7 +241,7 @@ pub struct Delete {
 #[derive(Debug, Clone, Args)]
 pub struct OneCluster {
     /// The cluster's name
-    #[arg(short, long, env = "KNARR_CLUSTER", default_value = crate::config::DEFAULT_NAME)]
+    #[arg(short, long, env = "KNARR_CLUSTER", default_value = crate::config::defaults::NAME)]
     pub name: String,
 }
 
@@ -288,7 +288,7 @@ pub struct Status {
 #[command(disable_help_flag = true, disable_version_flag = true)]
 pub struct Kubectl {
     /// The cluster's name; before kubectl's own arguments
-    #[arg(long, env = "KNARR_CLUSTER", default_value = crate::config::DEFAULT_NAME)]
+    #[arg(long, env = "KNARR_CLUSTER", default_value = crate::config::defaults::NAME)]
     pub name: String,
     /// kubectl's arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
@@ -462,8 +462,19 @@ mod tests {
 
     #[test]
     fn kubectl_gets_its_own_flags() {
-        let cli = Cli::try_parse_from(["knarr", "kubectl", "--name", "dev", "get", "pods", "-n", "kube-system", "-o", "wide"])
-            .expect("parses");
+        let cli = Cli::try_parse_from([
+            "knarr",
+            "kubectl",
+            "--name",
+            "dev",
+            "get",
+            "pods",
+            "-n",
+            "kube-system",
+            "-o",
+            "wide",
+        ])
+        .expect("parses");
         let Command::Kubectl(kubectl) = cli.command else { panic!("not kubectl") };
         assert_eq!(kubectl.name, "dev");
         assert_eq!(kubectl.args, ["get", "pods", "-n", "kube-system", "-o", "wide"]);

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::{Session, entry};
 use crate::cli::args::Create;
 use crate::cluster;
-use crate::config::{self, Loaded, Overrides, Source};
+use crate::config::{Loaded, Overrides, Source};
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, EngineErrorKind, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,17 +37,16 @@ fn load(session: &Session, args: &Create) -> Result<ClusterSpec> {
     let source = match args.config.as_deref() {
         None => Source::None,
         Some("-") => Source::Stdin(fs::read_stdin()?),
-        Some(path) => Source::File(path.into(), fs::read_to_string(path.as_ref())?),
+        Some(path) => Source::File { path: path.into(), text: fs::read_to_string(path.as_ref())? },
     };
     let overrides = Overrides {
         name: args.name.clone().or_else(|| args.positional_name.clone()),
         image: args.image.clone(),
         control_planes: args.control_planes,
-        workers: args.workers,
-        nodes: args.nodes,
+        workers: args.workers.or_else(|| args.nodes.map(|n| n.saturating_sub(args.control_planes.unwrap_or(1)))),
         api_port: args.api_port,
     };
-    let Loaded { spec, warnings } = config::load(source, &overrides)?;
+    let Loaded { spec, warnings } = super::load_config(&source, &overrides)?;
     for warning in warnings {
         session.warn(warning);
     }
@@ -61,16 +60,16 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &Create) -> Resu
     let info = engine.info().await?;
     let store = session.kubeconfig(&args.target)?;
     if !args.dry_run {
-        let (checked, warnings) = futures::future::join(
-            preflight(&*engine, &spec, &info),
-            async { store.as_ref().map_or(Ok(Vec::new()), |store| store.preflight(&name)) },
-        )
+        let (checked, warnings) = futures::future::join(preflight(&*engine, &spec, &info), async {
+            store.as_ref().map_or(Ok(Vec::new()), |store| store.preflight(&name))
+        })
         .await;
         for warning in checked?.into_iter().chain(warnings?) {
             session.warn(warning);
         }
     }
-    let options = Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
+    let options =
+        Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
     let mut attempt = 1;
     let (plan, pki, created) = loop {
         let choices = choose(session, &*engine, &spec, &info).await?;
@@ -113,14 +112,14 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &Create) -> Resu
 /// What must hold before anything is made.
 async fn preflight(engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo) -> Result<Vec<String>> {
     let name = spec.name.as_str();
-    let (existing, image) =
-        futures::future::try_join(async { cluster::list(engine).await }, async {
-            engine.find_image(spec.image.as_str()).await.map_err(Error::from)
-        })
-        .await?;
+    let (existing, image) = futures::future::try_join(async { cluster::list(engine).await }, async {
+        engine.find_image(spec.image.as_str()).await.map_err(Error::from)
+    })
+    .await?;
     if let Some(cluster) = existing.iter().find(|c| c.name == name) {
         let whole = cluster.first_control_plane().is_some();
-        let error = Error::new(ErrorKind::Exists, format!("cluster `{name}` exists already")).state("nothing was created");
+        let error =
+            Error::new(ErrorKind::Exists, format!("cluster `{name}` exists already")).state("nothing was created");
         return Err(if whole {
             error
                 .hint(format!("use it with `knarr kubectl --name {name} get nodes`, or see `knarr status {name}`"))
@@ -182,7 +181,8 @@ fn may_choose_again(spec: &ClusterSpec, taken: Option<EngineErrorKind>) -> bool 
     match taken {
         Some(EngineErrorKind::AddressTaken) => spec.networking.node_subnet.is_none(),
         Some(EngineErrorKind::PortTaken) => {
-            spec.networking.api_port.is_none() && spec.nodes.iter().flat_map(|n| &n.ports).all(|p| p.host_port.is_none())
+            spec.networking.api_port.is_none()
+                && spec.nodes.iter().flat_map(|n| &n.ports).all(|p| p.host_port.is_none())
         }
         _ => false,
     }
@@ -213,8 +213,7 @@ fn announce(session: &Session, plan: &Plan, created: &Created, args: &Create) ->
         }));
     }
     if args.timings {
-        let rows: Vec<Vec<String>> =
-            marks.iter().map(|(what, when)| vec![(*what).to_owned(), human(*when)]).collect();
+        let rows: Vec<Vec<String>> = marks.iter().map(|(what, when)| vec![(*what).to_owned(), human(*when)]).collect();
         session.print(&super::table(&rows))?;
     }
     if args.target.no_kubeconfig {

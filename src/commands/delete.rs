@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Session;
 use crate::cli::args::Delete;
 use crate::cluster;
-use crate::config::DEFAULT_NAME;
+use crate::config::defaults;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::undo::{self, Swept};
@@ -28,7 +28,7 @@ pub async fn run(session: &Session, args: Delete) -> Result<()> {
     } else {
         let mut names = args.names.clone();
         if names.is_empty() {
-            names.push(args.name.clone().unwrap_or_else(|| DEFAULT_NAME.into()));
+            names.push(args.name.clone().unwrap_or_else(|| defaults::NAME.into()));
         }
         for name in &names {
             ClusterName::parse(name).map_err(|e| Error::new(ErrorKind::Usage, e.0).state("nothing was deleted"))?;

@@ -35,9 +35,12 @@ pub async fn run(session: &Session, what: Load) -> Result<()> {
             let info = engine.info().await?;
             for image in &images {
                 let Some(found) = engine.find_image(image).await? else {
-                    return Err(Error::new(ErrorKind::NotFound, format!("image `{image}` is not in the host's Docker"))
-                        .state("nothing was loaded")
-                        .hint(format!("see what is there with `docker images`, or fetch it with `docker pull {image}`")));
+                    return Err(Error::new(
+                        ErrorKind::NotFound,
+                        format!("image `{image}` is not in the host's Docker"),
+                    )
+                    .state("nothing was loaded")
+                    .hint(format!("see what is there with `docker images`, or fetch it with `docker pull {image}`")));
                 };
                 if !found.arch.is_empty() && found.arch != info.arch {
                     return Err(Error::new(
@@ -142,7 +145,8 @@ async fn load(
         return Err(e.context(format!("cannot read {what}")));
     }
     if !failures.is_empty() {
-        let mut error = Error::failed(format!("{what} could not be loaded into {} of {} nodes", failures.len(), nodes.len()));
+        let mut error =
+            Error::failed(format!("{what} could not be loaded into {} of {} nodes", failures.len(), nodes.len()));
         for failure in failures {
             error = error.cause(failure);
         }

@@ -18,6 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 const BLOCK: usize = 512;
 /// The mode of folders that nobody asked for by name.
 const FOLDER_MODE: u32 = 0o755;
+/// The mode that every symbolic link has.
+const LINK_MODE: u32 = 0o777;
 
 /// Files and folders to be put into a container, sorted by path, all owned by root.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,6 +33,8 @@ pub struct Tree {
 struct Item {
     mode: u32,
     contents: Option<Zeroizing<Vec<u8>>>,
+    /// Where a symbolic link leads.
+    target: Option<String>,
 }
 
 impl Tree {
@@ -45,7 +49,7 @@ impl Tree {
     /// When `path` is absolute, empty, or leads upwards.
     pub fn file(&mut self, path: &str, mode: u32, contents: impl Into<Vec<u8>>) -> Result<&mut Self> {
         let contents = Zeroizing::new(contents.into());
-        self.insert(path, Item { mode, contents: Some(contents) })
+        self.insert(path, Item { mode, contents: Some(contents), target: None })
     }
 
     /// Adds a folder, or gives the one that came with a file another mode.
@@ -53,7 +57,15 @@ impl Tree {
     /// # Errors
     /// When `path` is absolute, empty, or leads upwards.
     pub fn folder(&mut self, path: &str, mode: u32) -> Result<&mut Self> {
-        self.insert(path, Item { mode, contents: None })
+        self.insert(path, Item { mode, contents: None, target: None })
+    }
+
+    /// Adds a symbolic link. Where it leads is not checked: it is followed inside the container.
+    ///
+    /// # Errors
+    /// When `path` is absolute, empty, or leads upwards.
+    pub fn link(&mut self, path: &str, target: &str) -> Result<&mut Self> {
+        self.insert(path, Item { mode: LINK_MODE, contents: None, target: Some(target.to_owned()) })
     }
 
     /// Whether nothing was added.
@@ -78,7 +90,14 @@ impl Tree {
             let contents = item.contents.as_ref().map_or(&[][..], |c| c.as_slice());
             header.set_size(contents.len() as u64);
             header.set_entry_type(if item.contents.is_some() { EntryType::Regular } else { EntryType::Directory });
-            builder.append_data(&mut header, path, contents).map_err(|e| cannot_pack(path).cause(e))?;
+            let packed = match &item.target {
+                Some(target) => {
+                    header.set_entry_type(EntryType::Symlink);
+                    builder.append_link(&mut header, path, target)
+                }
+                None => builder.append_data(&mut header, path, contents),
+            };
+            packed.map_err(|e| cannot_pack(path).cause(e))?;
         }
         builder.into_inner().map_err(|e| cannot_pack("").cause(e))
     }
@@ -87,14 +106,15 @@ impl Tree {
         let path = safe_path(path).map_err(|why| cannot_pack(path).cause(why))?;
         for (at, _) in path.match_indices('/') {
             let above = &path[..at];
-            let folder = Item { mode: FOLDER_MODE, contents: None };
-            if self.items.entry(above.to_owned()).or_insert(folder).contents.is_some() {
-                return Err(cannot_pack(&path).cause(format!("`{above}` is a file")));
+            let folder = Item { mode: FOLDER_MODE, contents: None, target: None };
+            let above_it = self.items.entry(above.to_owned()).or_insert(folder);
+            if above_it.contents.is_some() || above_it.target.is_some() {
+                return Err(cannot_pack(&path).cause(format!("`{above}` is no folder")));
             }
         }
         let below = format!("{path}/");
         let has_children = self.items.range(below.clone()..).next().is_some_and(|(p, _)| p.starts_with(&below));
-        if item.contents.is_some() && has_children {
+        if (item.contents.is_some() || item.target.is_some()) && has_children {
             return Err(cannot_pack(&path).cause("it is a folder with files in it"));
         }
         self.items.insert(path, item);

@@ -140,7 +140,9 @@ impl<E: Engine> Run<'_, E> {
                     return Err(self.interrupted(index, total, &phase.title).into());
                 }
                 Some(failure) => return Err(failure),
-                None => shown.done(&phase.done),
+                None => {
+                    shown.done(&phase.done);
+                }
             }
         }
         Ok(())
