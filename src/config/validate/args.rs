@@ -188,7 +188,7 @@ fn protected(target: ExtraArgsTarget, flag: &str) -> Option<&'static str> {
         None => flag == *pattern,
     };
     let mut rows = tables.iter().flat_map(|table| table.iter());
-    rows.find(|(flags, _)| flags.iter().any(|pattern| meant(&pattern))).map(|(_, reason)| *reason)
+    rows.find(|(flags, _)| flags.iter().any(&meant)).map(|(_, reason)| *reason)
 }
 
 #[cfg(test)]

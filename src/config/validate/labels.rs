@@ -51,7 +51,9 @@ pub(super) fn taints(check: &mut Check<'_>, node: &str, taints: &[v1alpha1::Tain
         let key = taint.key.clone().unwrap_or_default();
         let value = taint.value.clone().unwrap_or_default();
         let effect = taint.effect.clone().unwrap_or_default();
-        if let Some(wrong) = wrong_key(&key) {
+        if key.is_empty() {
+            check.problem(format!("{path}.key"), "missing; name a key, for example `dedicated`");
+        } else if let Some(wrong) = wrong_key(&key) {
             check.problem(format!("{path}.key"), wrong);
         }
         if let Some(wrong) = wrong_value(&value) {

@@ -81,12 +81,12 @@ fn from_node(check: &mut Check<'_>, index: usize, node: &v1alpha1::Node) -> Vec<
     let taints = node.taints.as_ref().map(|taints| labels::taints(check, &path, taints));
     let mounts = mounts::mounts(check, &path, &node.extra_mounts);
     let ports = ports::ports(check, &path, &node.ports);
-    let most = MAX_WORKERS as i64;
-    let count = match node.count {
+    let count = match node.count.map(|count| (count, usize::try_from(count))) {
         None => 1,
-        Some(count @ 1..) if count <= most => usize::try_from(count).unwrap_or(1),
-        Some(count) => {
-            check.problem(format!("{path}.count"), format!("{count} is not a number of nodes; use 1 to {most}"));
+        Some((_, Ok(count @ 1..=MAX_WORKERS))) => count,
+        Some((count, _)) => {
+            let message = format!("{count} is not a number of nodes; use 1 to {MAX_WORKERS}");
+            check.problem(format!("{path}.count"), message);
             1
         }
     };
