@@ -208,8 +208,10 @@ impl<'a> Patches<'a> {
                 };
                 for node in nodes {
                     for (key, value) in &pairs {
-                        self.origins
-                            .insert(format!("nodes[{node}].labels.{key}"), patch.path.clone() + ": node-labels");
+                        self.origins.insert(
+                            format!("nodes[{node}].labels.{key}"),
+                            format!("{}: node-labels {key}", patch.path),
+                        );
                         self.cluster.nodes[*node].labels.insert(key.clone(), value.clone());
                     }
                 }

@@ -19,7 +19,7 @@ fn load(source: &Source, overrides: &Overrides) -> Result<Loaded, Error> {
 }
 
 fn file(text: &str) -> Source {
-    Source::File { path: "dev.yaml".into(), text: text.into() }
+    Source::File("dev.yaml".into(), text.into())
 }
 
 fn refusal(source: &Source, overrides: &Overrides) -> Error {
@@ -53,7 +53,7 @@ fn check(kind: &str, at_least: usize, show: impl Fn(&Source) -> String) {
     settings.set_omit_expression(true);
     for (name, text) in &fixtures {
         settings.set_input_file(format!("tests/fixtures/config/{kind}/{name}.yaml"));
-        let shown = show(&Source::File { path: format!("{name}.yaml").into(), text: text.clone() });
+        let shown = show(&Source::File(format!("{name}.yaml").into(), text.clone()));
         settings.bind(|| insta::assert_snapshot!(name.as_str(), shown));
     }
     let names: BTreeSet<String> = fixtures.into_iter().map(|(name, _)| name).collect();
@@ -68,8 +68,8 @@ fn check(kind: &str, at_least: usize, show: impl Fn(&Source) -> String) {
 fn valid_files_become_specs() {
     check("valid", 15, |source| {
         let Loaded { spec, warnings } = load(source, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
-        let warnings: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
-        format!("{warnings}{spec:#?}")
+        let warnings = warnings.iter().map(|warning| format!("warning: {warning}"));
+        warnings.chain([format!("{spec:#?}")]).collect::<Vec<_>>().join("\n")
     });
 }
 
@@ -98,6 +98,7 @@ fn flags_win_over_the_file() {
         image: Some("example.com/node:1".into()),
         control_planes: Some(1),
         workers: Some(2),
+        nodes: None,
         api_port: Some(7443),
     };
     let text = "apiVersion: knarr.dev/v1alpha1\nkind: Cluster\nname: dev\nimage: a\nnetworking: {apiServerPort: 1}\n";
@@ -115,12 +116,35 @@ fn flags_win_over_the_file() {
 }
 
 #[test]
+fn nodes_are_control_plane_and_workers() {
+    let flags = |nodes, workers| Overrides { nodes: Some(nodes), workers, ..Overrides::default() };
+    let spec = load(&Source::None, &flags(3, None)).expect("fine").spec;
+    assert_eq!((spec.control_planes().count(), spec.workers().count()), (1, 2));
+    let listed = "apiVersion: knarr.dev/v1alpha1\nkind: Cluster\nnodes: [{role: control-plane}, {role: worker}]\n";
+    load(&file(listed), &flags(2, None)).expect("it agrees with the file");
+    let lines = [
+        refusal(&Source::None, &flags(0, None)),
+        refusal(&Source::None, &flags(100, None)),
+        refusal(&Source::None, &flags(3, Some(2))),
+        refusal(&file(listed), &flags(3, None)),
+    ];
+    let lines: Vec<String> = lines.into_iter().flat_map(|error| error.details).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    --nodes: 0 is too few; control planes are nodes too, and there are 1
+    --nodes: 99 workers are asked for; at most 50 are possible
+    --nodes: 3 nodes and `--workers 2` cannot both be asked for; use one of them
+    --nodes: 3 contradicts the file, whose `nodes` has 2; change one of them
+    "#);
+}
+
+#[test]
 fn wrong_flags_are_told_as_such() {
     let flags = |name: &str, control_planes, workers, api_port| Overrides {
         name: Some(name.into()),
         image: None,
         control_planes: Some(control_planes),
         workers: Some(workers),
+        nodes: None,
         api_port: Some(api_port),
     };
     let error = refusal(&Source::None, &flags("My_Cluster", 3, 4_000_000_000, 0));
@@ -155,7 +179,7 @@ fn wrong_flags_are_told_as_such() {
     hint: see every key with an explanation with `knarr config init`
     "#);
     let path = "my dir/it's.yaml".into();
-    let error = refusal(&Source::File { path, text: text.replace("80,", "0,") }, &Overrides::default());
+    let error = refusal(&Source::File(path, text.replace("80,", "0,")), &Overrides::default());
     insta::assert_snapshot!(error, @r#"
     error: `my dir/it's.yaml` has 1 problem; no cluster was created
       nodes[0].ports[0].containerPort: 0 is not a port; use 1 to 65535

@@ -16,7 +16,7 @@ const NODE_POD_PREFIX: u8 = 24;
 /// Service address; at most 16 bits of node numbers; room on the Docker network beside the nodes.
 const SERVICE_PREFIX: (u8, u8) = (12, 28);
 const POD_PREFIX: (u8, u8) = (8, NODE_POD_PREFIX);
-const NODE_PREFIX: (u8, u8) = (8, 26);
+const NODE_PREFIX: (u8, u8) = (8, 28);
 
 /// A subnet and whose it is.
 struct Range {
@@ -163,11 +163,12 @@ fn room(check: &mut Check<'_>, nodes: usize, pod: Option<&Range>, node: Option<&
             );
         }
     }
-    // Half of the network stays free for load balancers and containers of other people.
+    // The plan gives a quarter of the network to the nodes, the host and the network's own address.
     if let Some(node) = node.filter(|node| node.subnet.prefix_len() <= NODE_PREFIX.1) {
-        let places = 1_usize << (31 - node.subnet.prefix_len());
-        if places < nodes + 8 {
-            check.problem(node.path, format!("`{}` is too small for {nodes} nodes", node.subnet));
+        let places = (1_usize << (30 - node.subnet.prefix_len())) - 2;
+        if places < nodes {
+            let message = format!("`{}` has room for {places} nodes, but there are {nodes}", node.subnet);
+            check.problem(node.path, message);
         }
     }
 }
