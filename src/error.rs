@@ -158,6 +158,12 @@ impl Error {
         self
     }
 
+    /// Adds to what state things are in now.
+    pub fn also(mut self, state: &str) -> Self {
+        self.state = Some(self.state.map_or_else(|| state.to_owned(), |before| format!("{before}\n{state}")));
+        self
+    }
+
     /// Adds a hint: a sentence with a command in backticks.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());

@@ -46,7 +46,8 @@ fn parse((name, text): (&str, &str), layout: &Layout) -> Result<Vec<Value>> {
 }
 
 fn documents(name: &str, text: &str) -> Result<Vec<Value>> {
-    let broken = |why: String| Error::new(ErrorKind::Bug, format!("the embedded manifest `{name}` is broken")).cause(why);
+    let broken =
+        |why: String| Error::new(ErrorKind::Bug, format!("the embedded manifest `{name}` is broken")).cause(why);
     yaml::documents(text)
         .map_err(|e| broken(e.to_string()))?
         .into_iter()

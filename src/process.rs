@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 
 /// Runs a program in this terminal; `variable` names a file with `secret` in it that only exists in memory.
 pub fn run_with_secret_file(program: &Path, args: &[String], variable: &str, secret: &[u8]) -> Result<ExitCode> {
-    let trouble = |e: &(dyn std::error::Error + 'static)| Error::failed(format!("cannot run `{}`", program.display())).source(e);
+    let trouble =
+        |e: &(dyn std::error::Error + 'static)| Error::failed(format!("cannot run `{}`", program.display())).source(e);
     // Without CLOEXEC: the child reads it by its number.
     let fd = rustix::fs::memfd_create("knarr-kubeconfig", MemfdFlags::empty()).map_err(|e| trouble(&e))?;
     let mut file = std::fs::File::from(fd);

@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
 use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{Session, entry};
-use crate::cli::args::Create;
+use crate::cli::args::CreateCluster;
 use crate::cluster;
-use crate::config::{self, Loaded, Overrides, Source};
+use crate::config::{Loaded, Overrides, Source};
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, EngineErrorKind, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Created, Options};
 use crate::fs;
-use crate::host;
+use crate::host::{self, Host, Proxies};
 use crate::kubeconfig::context_name;
 use crate::pki::Pki;
+use crate::plan::layout::Egress;
 use crate::plan::{Choices, Plan};
 use crate::report::human;
 use crate::spec::ClusterSpec;
@@ -25,27 +27,26 @@ use crate::spec::ClusterSpec;
 const ATTEMPTS: u32 = 5;
 
 /// Runs `knarr create cluster`.
-pub async fn run(session: &Session, args: Create) -> Result<()> {
+pub async fn run(session: &Session, args: CreateCluster) -> Result<()> {
     let spec = load(session, &args)?;
     create(session, spec, &args).await.map(|_| ())
 }
 
 /// Reads the config and the flags; every problem at once, before any call to Docker.
-fn load(session: &Session, args: &Create) -> Result<ClusterSpec> {
+fn load(session: &Session, args: &CreateCluster) -> Result<ClusterSpec> {
     let source = match args.config.as_deref() {
         None => Source::None,
         Some("-") => Source::Stdin(fs::read_stdin()?),
-        Some(path) => Source::File(path.into(), fs::read_to_string(path.as_ref())?),
+        Some(path) => Source::File { path: path.into(), text: fs::read_to_string(path.as_ref())? },
     };
     let overrides = Overrides {
         name: args.name.clone().or_else(|| args.positional_name.clone()),
         image: args.image.clone(),
         control_planes: args.control_planes,
-        workers: args.workers,
-        nodes: args.nodes,
+        workers: args.workers.or_else(|| args.nodes.map(|n| n.saturating_sub(args.control_planes.unwrap_or(1)))),
         api_port: args.api_port,
     };
-    let Loaded { spec, warnings } = config::load(source, &overrides)?;
+    let Loaded { spec, warnings } = super::load_config(&source, &overrides)?;
     for warning in warnings {
         session.warn(warning);
     }
@@ -53,25 +54,25 @@ fn load(session: &Session, args: &Create) -> Result<ClusterSpec> {
 }
 
 /// Creates the cluster of a valid spec; `None` after a dry run.
-pub async fn create(session: &Session, spec: ClusterSpec, args: &Create) -> Result<Option<Plan>> {
+pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) -> Result<Option<Plan>> {
     let name = spec.name.to_string();
     let engine = session.engine().await?;
     let info = engine.info().await?;
     let store = session.kubeconfig(&args.target)?;
     if !args.dry_run {
-        let (checked, warnings) = futures::future::join(
-            preflight(&*engine, &spec, &info),
-            async { store.as_ref().map_or(Ok(Vec::new()), |store| store.preflight(&name)) },
-        )
+        let (checked, warnings) = futures::future::join(preflight(&*engine, &spec, &info), async {
+            store.as_ref().map_or(Ok(Vec::new()), |store| store.preflight(&name))
+        })
         .await;
         for warning in checked?.into_iter().chain(warnings?) {
             session.warn(warning);
         }
     }
-    let options = Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
+    let options =
+        Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
     let mut attempt = 1;
     let (plan, pki, created) = loop {
-        let choices = choose(session, &*engine, &spec).await?;
+        let choices = choose(session, &*engine, &spec, &info).await?;
         let plan = Plan::create(spec.clone(), &choices, !args.wait.is_zero())?;
         if args.dry_run {
             return print_plan(session, &plan).map(|()| None);
@@ -90,7 +91,7 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &Create) -> Resu
                 session.note(format!("{}; trying again with another choice", failed.error.message));
             }
             Err(failed) if failed.error.kind == ErrorKind::Interrupted => {
-                return Err(failed.error.cause_state("your kubeconfig was not touched"));
+                return Err(failed.error.also("your kubeconfig was not touched"));
             }
             Err(failed) => return Err(failed.error),
         }
@@ -111,14 +112,14 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &Create) -> Resu
 /// What must hold before anything is made.
 async fn preflight(engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo) -> Result<Vec<String>> {
     let name = spec.name.as_str();
-    let (existing, image) =
-        futures::future::try_join(async { cluster::list(engine).await }, async {
-            engine.find_image(spec.image.as_str()).await.map_err(Error::from)
-        })
-        .await?;
+    let (existing, image) = futures::future::try_join(async { cluster::list(engine).await }, async {
+        engine.find_image(spec.image.as_str()).await.map_err(Error::from)
+    })
+    .await?;
     if let Some(cluster) = existing.iter().find(|c| c.name == name) {
         let whole = cluster.first_control_plane().is_some();
-        let error = Error::new(ErrorKind::Exists, format!("cluster `{name}` exists already")).state("nothing was created");
+        let error =
+            Error::new(ErrorKind::Exists, format!("cluster `{name}` exists already")).state("nothing was created");
         return Err(if whole {
             error
                 .hint(format!("use it with `knarr kubectl --name {name} get nodes`, or see `knarr status {name}`"))
@@ -136,19 +137,43 @@ async fn preflight(engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo)
 }
 
 /// Free subnet, free ports, proxies: what this host allows, found now.
-async fn choose(session: &Session, engine: &DockerEngine, spec: &ClusterSpec) -> Result<Choices> {
-    let networks = engine.list_networks().await?;
-    let subnet = host::choose_subnet(&networks, spec)?;
-    let open = spec.nodes.iter().flat_map(|n| &n.ports).filter(|p| p.host_port.is_none()).count();
-    let mut ports = host::free_ports(open + 1)?;
-    let api_port = ports.pop().unwrap_or_default();
-    Ok(Choices {
-        create_id: uuid::Uuid::new_v4().to_string(),
-        subnet,
-        api_port,
-        host_ports: ports,
-        egress: host::egress(&session.environment.all, spec, subnet)?,
-    })
+async fn choose(session: &Session, engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo) -> Result<Choices> {
+    let host = Host::real();
+    let (networks, net) = (engine.list_networks().await?, &spec.networking);
+    let own = [
+        (net.pod_subnet.into(), "this cluster's pods".to_owned()),
+        (net.service_subnet.into(), "this cluster's Services".to_owned()),
+    ];
+    // A remote Docker has routes of its own that cannot be seen from here; its networks are known all the same.
+    let routes = host.routes().filter(|_| host.runs_docker(info)).unwrap_or_default();
+    let subnet = host::choose_subnet(&host::taken_subnets(&routes, &networks, &own), net.node_subnet)?;
+    let ports = || spec.nodes.iter().flat_map(|n| &n.ports);
+    let mut taken: Vec<u16> = ports().filter_map(|p| p.host_port).chain(net.api_port).collect();
+    let mut pick = |address| {
+        let port = host::pick_free_port(address, &taken)?;
+        taken.push(port);
+        Ok::<u16, Error>(port)
+    };
+    let api_port = match net.api_port {
+        Some(port) => port,
+        None => pick(net.api_address)?,
+    };
+    let open = ports().filter(|p| p.host_port.is_none());
+    let host_ports = open.map(|p| pick(p.host_address)).collect::<Result<Vec<u16>>>()?;
+    let create_id = uuid::Uuid::new_v4().to_string();
+    Ok(Choices { create_id, subnet, api_port, host_ports, egress: egress(session, &host, spec, subnet) })
+}
+
+/// How the nodes reach registries: this machine's proxies, and its certificate authorities where the user named them.
+fn egress(session: &Session, host: &Host, spec: &ClusterSpec, subnet: Ipv4Net) -> Egress {
+    let env = &session.environment.all;
+    let net = &spec.networking;
+    let mut inside: Vec<String> =
+        [subnet, net.pod_subnet, net.service_subnet].iter().map(ToString::to_string).collect();
+    inside.extend([".svc".to_owned(), format!(".{}", net.dns_domain)]);
+    inside.extend(spec.nodes.iter().map(|n| n.name.to_string()));
+    let ca_bundle = host.ca_bundle(env).filter(|bundle| bundle.certificates() > 0).map(|bundle| bundle.pem);
+    Egress { proxy: Proxies::from_env(env).for_nodes(&inside), ca_bundle }
 }
 
 /// Whether another choice may help: only where the choice was ours.
@@ -156,7 +181,8 @@ fn may_choose_again(spec: &ClusterSpec, taken: Option<EngineErrorKind>) -> bool 
     match taken {
         Some(EngineErrorKind::AddressTaken) => spec.networking.node_subnet.is_none(),
         Some(EngineErrorKind::PortTaken) => {
-            spec.networking.api_port.is_none() && spec.nodes.iter().flat_map(|n| &n.ports).all(|p| p.host_port.is_none())
+            spec.networking.api_port.is_none()
+                && spec.nodes.iter().flat_map(|n| &n.ports).all(|p| p.host_port.is_none())
         }
         _ => false,
     }
@@ -166,7 +192,7 @@ fn print_plan(session: &Session, plan: &Plan) -> Result<()> {
     if session.json() { session.print_json(&plan.to_json()) } else { session.print(&plan.to_string()) }
 }
 
-fn announce(session: &Session, plan: &Plan, created: &Created, args: &Create) -> Result<()> {
+fn announce(session: &Session, plan: &Plan, created: &Created, args: &CreateCluster) -> Result<()> {
     let name = plan.layout.name();
     let marks = created.timings.marks();
     if session.json() {
@@ -187,8 +213,7 @@ fn announce(session: &Session, plan: &Plan, created: &Created, args: &Create) ->
         }));
     }
     if args.timings {
-        let rows: Vec<Vec<String>> =
-            marks.iter().map(|(what, when)| vec![(*what).to_owned(), human(*when)]).collect();
+        let rows: Vec<Vec<String>> = marks.iter().map(|(what, when)| vec![(*what).to_owned(), human(*when)]).collect();
         session.print(&super::table(&rows))?;
     }
     if args.target.no_kubeconfig {

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::Session;
-use crate::cli::args::Delete;
+use crate::cli::args::DeleteCluster;
 use crate::cluster;
-use crate::config::DEFAULT_NAME;
+use crate::config::defaults;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::undo::{self, Swept};
@@ -21,14 +21,14 @@ struct Deleted {
 }
 
 /// Runs `knarr delete cluster`.
-pub async fn run(session: &Session, args: Delete) -> Result<()> {
+pub async fn run(session: &Session, args: DeleteCluster) -> Result<()> {
     let engine = session.engine().await?;
     let names = if args.all {
         cluster::list(&*engine).await?.into_iter().map(|c| c.name).collect()
     } else {
         let mut names = args.names.clone();
         if names.is_empty() {
-            names.push(args.name.clone().unwrap_or_else(|| DEFAULT_NAME.into()));
+            names.push(args.name.clone().unwrap_or_else(|| defaults::NAME.into()));
         }
         for name in &names {
             ClusterName::parse(name).map_err(|e| Error::new(ErrorKind::Usage, e.0).state("nothing was deleted"))?;

@@ -23,7 +23,12 @@ pub async fn run(session: &Session, args: Exec) -> Result<ExitCode> {
 }
 
 /// Runs `argv` in `container`, attached to this process's streams.
-pub async fn attached<E: Engine>(session: &Session, engine: &E, container: &str, argv: Vec<String>) -> Result<ExitCode> {
+pub async fn attached<E: Engine>(
+    session: &Session,
+    engine: &E,
+    container: &str,
+    argv: Vec<String>,
+) -> Result<ExitCode> {
     let env = &session.environment;
     let tty = env.stdin_terminal && env.stdout_terminal;
     let spec = ExecSpec {

@@ -10,10 +10,13 @@ use crate::cluster::{self, Cluster};
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, archive};
 use crate::error::{Error, Result};
+use crate::fs;
 use crate::kubeconfig;
 use crate::node::paths::{ADMIN_CONF, program};
 use crate::process;
-use crate::fs;
+
+/// More than the program that holds all of Kubernetes, in bytes.
+const LARGE: usize = 1 << 30;
 
 /// Runs `knarr kubectl`.
 pub async fn run(session: &Session, args: Kubectl) -> Result<ExitCode> {
@@ -53,10 +56,9 @@ async fn kubectl_here(
     }
     let step = session.steps().start("copying kubectl out of the node image");
     // kubectl is a link to the program that holds all of Kubernetes; that program knows by its name what to be.
-    let bytes = archive::read_one(engine.get_archive(node, &program("kube")).await?).await?;
+    let bytes = archive::read_file(engine.get_archive(node, &program("kube")).await?, LARGE).await?;
     let (target, owner) = (path.clone(), session.environment.sudo_owner);
     blocking(move || {
-        let owner = owner.map(|(user, group)| fs::Owner { user, group });
         fs::create_dir_all(&folder, 0o755, owner)?;
         let partial = folder.join(format!("kubectl.{}", std::process::id()));
         fs::write(&partial, &bytes, 0o755)?;

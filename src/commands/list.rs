@@ -29,8 +29,7 @@ pub async fn clusters(session: &Session) -> Result<()> {
 /// Runs `knarr get nodes`.
 pub async fn nodes(session: &Session, one: &OneCluster, all: bool) -> Result<()> {
     let engine = session.engine().await?;
-    let clusters =
-        if all { cluster::list(&*engine).await? } else { vec![cluster::find(&*engine, &one.name).await?] };
+    let clusters = if all { cluster::list(&*engine).await? } else { vec![cluster::find(&*engine, &one.name).await?] };
     if session.json() {
         let list: Vec<Value> = clusters.iter().flat_map(|c| c.nodes.iter().map(node_json)).collect();
         return session.print_json(&list);

@@ -14,7 +14,7 @@ use crate::engine::docker::DockerEngine;
 use crate::engine::{ByteStream, Engine, ExecOutput, ExecSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
-use crate::image::archive_names;
+use crate::image::archive;
 
 /// How many pieces of the stream may wait for the slowest node.
 const AHEAD: usize = 16;
@@ -35,9 +35,12 @@ pub async fn run(session: &Session, what: Load) -> Result<()> {
             let info = engine.info().await?;
             for image in &images {
                 let Some(found) = engine.find_image(image).await? else {
-                    return Err(Error::new(ErrorKind::NotFound, format!("image `{image}` is not in the host's Docker"))
-                        .state("nothing was loaded")
-                        .hint(format!("see what is there with `docker images`, or fetch it with `docker pull {image}`")));
+                    return Err(Error::new(
+                        ErrorKind::NotFound,
+                        format!("image `{image}` is not in the host's Docker"),
+                    )
+                    .state("nothing was loaded")
+                    .hint(format!("see what is there with `docker images`, or fetch it with `docker pull {image}`")));
                 };
                 if !found.arch.is_empty() && found.arch != info.arch {
                     return Err(Error::new(
@@ -72,7 +75,7 @@ fn open(file: &std::path::Path) -> Result<(Vec<String>, ByteStream)> {
             })
         }))
     };
-    let names = archive_names(fs::open(file)?).map_err(|e| {
+    let names = archive::names(fs::open(file)?).map_err(|e| {
         e.context(format!("`{}` is not an image archive", file.display()))
             .state("nothing was loaded")
             .hint("write one with `docker save -o FILE IMAGE`")
@@ -142,7 +145,8 @@ async fn load(
         return Err(e.context(format!("cannot read {what}")));
     }
     if !failures.is_empty() {
-        let mut error = Error::failed(format!("{what} could not be loaded into {} of {} nodes", failures.len(), nodes.len()));
+        let mut error =
+            Error::failed(format!("{what} could not be loaded into {} of {} nodes", failures.len(), nodes.len()));
         for failure in failures {
             error = error.cause(failure);
         }

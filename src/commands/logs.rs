@@ -15,6 +15,9 @@ use crate::fs;
 /// The only folders of a node that are exported; keys and data live elsewhere.
 const LOG_FOLDERS: [&str; 2] = [knarr_contract::LOG_DIR, "/var/log/pods"];
 
+/// More than the rotated logs of a node may hold, in bytes.
+const MOST: usize = 1 << 30;
+
 /// Runs `knarr logs`.
 pub async fn run(session: &Session, args: Logs) -> Result<()> {
     let engine = session.engine().await?;
@@ -95,22 +98,29 @@ pub async fn export(session: &Session, one: &OneCluster, folder: &Path) -> Resul
                     continue;
                 }
             };
-            let entries = archive::read_all(stream).await?;
+            let tar = archive::collect(stream, MOST).await?;
             let target = target.clone();
-            blocking(move || {
-                for (path, bytes) in entries {
-                    let file = target.join(path);
-                    fs::create_dir_all(fs::folder_of(&file), 0o755, None)?;
-                    fs::write(&file, &bytes, 0o644)?;
-                }
-                Ok(())
-            })
-            .await?;
+            blocking(move || unpack(&tar, &target)).await?;
         }
     }
     step.done(format!("wrote the logs of {} nodes to `{}`", cluster.nodes.len(), folder.display()));
     for what in &missing {
         session.warn(what);
     }
-    if session.json() { session.print_json(&json!({"folder": folder, "missing": missing})) } else { session.print(&folder.display().to_string()) }
+    if session.json() {
+        session.print_json(&json!({"folder": folder, "missing": missing}))
+    } else {
+        session.print(&folder.display().to_string())
+    }
+}
+
+fn unpack(tar: &[u8], target: &Path) -> Result<()> {
+    for entry in archive::read(tar)? {
+        if let Some(contents) = entry.contents {
+            let file = target.join(&entry.path);
+            fs::create_dir_all(fs::folder_of(&file), 0o755, None)?;
+            fs::write(&file, &contents, 0o644)?;
+        }
+    }
+    Ok(())
 }

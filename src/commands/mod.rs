@@ -25,10 +25,12 @@ use tokio::sync::OnceCell;
 
 use crate::cli::args::{KubeconfigTarget, Output};
 use crate::cli::settings::Environment;
+use crate::config::{self as cluster_config, Loaded, Overrides, Source};
 use crate::engine::docker::DockerEngine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::Owner;
-use crate::kubeconfig::{self, ContextChange, Entry, Paths, Store};
+use crate::fs;
+use crate::image::versions;
+use crate::kubeconfig::{ContextChange, Entry, Options, Outcome, Paths, Store};
 use crate::kubernetes::{Access, Connect};
 use crate::report::{Event, Reporter, Steps};
 use crate::signal::Interrupt;
@@ -77,13 +79,7 @@ impl Session {
 
     async fn connect(&self) -> Result<DockerEngine> {
         let env = &self.environment;
-        DockerEngine::connect(&crate::engine::docker::Where {
-            docker_host: env.docker_host.clone(),
-            docker_context: env.docker_context.clone(),
-            home: env.home.clone(),
-            runtime_dir: env.runtime_dir.clone(),
-        })
-        .await
+        DockerEngine::connect(&env.docker).await
     }
 
     /// Steps on the screen.
@@ -142,21 +138,16 @@ impl Session {
         let env = &self.environment;
         let paths = Paths::choose(flag, env.kubeconfig.as_deref().map(AsRef::as_ref), env.home.as_deref())?;
         Ok(paths.map(|paths| {
-            let options = kubeconfig::Options {
-                state_dir: env.cache_dir.clone(),
-                owner: env.sudo_owner.map(|(user, group)| Owner { user, group }),
-                break_lock,
-                ..kubeconfig::Options::default()
-            };
+            let options =
+                Options { state_dir: env.cache_dir.clone(), owner: env.sudo_owner, break_lock, ..Options::default() };
             Store::new(paths, options)
         }))
     }
 
     /// Writes a cluster's kubeconfig entry and says what became of the current context.
-    pub async fn remember_context(&self, store: &Store, entry: Entry, switch: bool) -> Result<kubeconfig::Outcome> {
+    pub async fn remember_context(&self, store: &Store, entry: Entry, switch: bool) -> Result<Outcome> {
         let (store, interrupt) = (store.clone(), self.interrupt.clone());
-        let outcome =
-            blocking(move || store.merge(&entry, switch, &|| interrupt.is_interrupted())).await?;
+        let outcome = blocking(move || store.merge(&entry, switch, &|| interrupt.is_interrupted())).await?;
         self.tell(&outcome);
         Ok(outcome)
     }
@@ -165,13 +156,12 @@ impl Session {
     pub async fn forget_context(&self, store: &Option<Store>, cluster: &str) -> Result<()> {
         let Some(store) = store.clone() else { return Ok(()) };
         let (cluster, interrupt) = (cluster.to_owned(), self.interrupt.clone());
-        let outcome =
-            blocking(move || store.remove(&cluster, None, &|| interrupt.is_interrupted())).await?;
+        let outcome = blocking(move || store.remove(&cluster, None, &|| interrupt.is_interrupted())).await?;
         self.tell(&outcome);
         Ok(())
     }
 
-    fn tell(&self, outcome: &kubeconfig::Outcome) {
+    fn tell(&self, outcome: &Outcome) {
         for note in &outcome.notes {
             self.warn(note);
         }
@@ -185,6 +175,20 @@ impl Session {
             ContextChange::Cleared => self.note("kubectl has no current context now"),
         }
     }
+}
+
+/// Reads a config with this program's image and this machine's folders.
+pub fn load_config(source: &Source, overrides: &Overrides) -> Result<Loaded> {
+    let current_dir = fs::current_dir()?;
+    cluster_config::load(
+        source,
+        overrides,
+        &cluster_config::Surroundings {
+            default_image: &versions::default_reference(),
+            current_dir: &current_dir,
+            exists: &|path| fs::facts(path).is_ok_and(|facts| facts.is_some()),
+        },
+    )
 }
 
 /// The kubeconfig entry for a cluster that is reached through `access`.
@@ -214,8 +218,7 @@ pub fn table(rows: &[Vec<String>]) -> String {
         .map(|c| rows.iter().filter_map(|r| r.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0))
         .collect();
     let line = |row: &Vec<String>| {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -28,7 +28,8 @@ pub fn man(session: &Session, folder: &Path) -> Result<()> {
 
 fn write_pages(command: &clap::Command, name: &str, folder: &Path) -> Result<()> {
     let mut page = Vec::new();
-    clap_mangen::Man::new(command.clone().name(name.to_owned()))
+    clap_mangen::Man::new(command.clone())
+        .title(name)
         .render(&mut page)
         .map_err(|e| Error::failed(format!("cannot render the man page `{name}.1`")).source(&e))?;
     fs::write(&folder.join(format!("{name}.1")), &page, 0o644)?;

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::{Session, table};
 use crate::cli::args::Status;
 use crate::cluster::{self, Cluster, role};
-use crate::config::DEFAULT_NAME;
+use crate::config::defaults;
 use crate::engine::{ContainerInfo, ContainerState, Engine, ExecSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::NodeHealth;
@@ -49,7 +49,7 @@ struct Certificate {
 /// Runs `knarr status`; a cluster that is not well is an error after its report.
 pub async fn run(session: &Session, args: Status) -> Result<()> {
     let engine = session.engine().await?;
-    let name = args.name.or(args.positional_name).unwrap_or_else(|| DEFAULT_NAME.into());
+    let name = args.name.or(args.positional_name).unwrap_or_else(|| defaults::NAME.into());
     let cluster = cluster::find(&*engine, &name).await?;
     let status = gather(session, &*engine, &cluster).await;
     if session.json() {
@@ -94,9 +94,12 @@ async fn gather<E: Engine>(session: &Session, engine: &E, cluster: &Cluster) -> 
         });
     }
     let certificates: Vec<Certificate> = certificates.into_iter().flatten().collect();
-    problems.extend(certificates.iter().filter(|c| c.days_left < SOON_DAYS).map(|c| {
-        format!("certificate `{}` of `{}` expires in {} days", c.path, c.node, c.days_left)
-    }));
+    problems.extend(
+        certificates
+            .iter()
+            .filter(|c| c.days_left < SOON_DAYS)
+            .map(|c| format!("certificate `{}` of `{}` expires in {} days", c.path, c.node, c.days_left)),
+    );
     ClusterStatus { cluster: cluster.name.clone(), healthy: problems.is_empty(), problems, nodes, certificates }
 }
 
@@ -166,7 +169,12 @@ async fn certificates<E: Engine>(engine: &E, node: &ContainerInfo) -> Vec<Certif
             .ok()
             .and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok())
             .unwrap_or_default();
-        found.push(Certificate { node: node.name.clone(), path: path.clone(), expires, days_left: (end - now) / 86_400 });
+        found.push(Certificate {
+            node: node.name.clone(),
+            path: path.clone(),
+            expires,
+            days_left: (end - now) / 86_400,
+        });
     }
     found
 }
@@ -176,10 +184,8 @@ async fn expiry<E: Engine>(engine: &E, node: &ContainerInfo, path: &str) -> Opti
         return None;
     }
     // Only the certificate leaves the node: a combined file holds a key too.
-    let outcome = engine
-        .exec(&node.name, &ExecSpec::new(["sed", "-n", "/BEGIN CERT/,/END CERT/p", path]))
-        .await
-        .ok()?;
+    let outcome =
+        engine.exec(&node.name, &ExecSpec::new(["sed", "-n", "/BEGIN CERT/,/END CERT/p", path])).await.ok()?;
     let (_, pem) = x509_parser::pem::parse_x509_pem(&outcome.stdout).ok()?;
     Some(pem.parse_x509().ok()?.validity().not_after.timestamp())
 }
@@ -187,11 +193,13 @@ async fn expiry<E: Engine>(engine: &E, node: &ContainerInfo, path: &str) -> Opti
 fn text(status: &ClusterStatus) -> String {
     let mut lines = vec![format!("cluster {} is {}", status.cluster, if status.healthy { "well" } else { "not well" })];
     lines.extend(status.problems.iter().map(|p| format!("  {p}")));
-    let mut rows = vec![["NODE", "CONTAINER", "KUBERNETES", "COMPONENT", "STATE", "RESTARTS"].map(String::from).to_vec()];
+    let mut rows =
+        vec![["NODE", "CONTAINER", "KUBERNETES", "COMPONENT", "STATE", "RESTARTS"].map(String::from).to_vec()];
     for node in &status.nodes {
-        let kubernetes = node.kubernetes.as_ref().map_or("unknown".to_owned(), |k| {
-            format!("{} {}", if k.ready { "Ready" } else { "NotReady" }, k.version)
-        });
+        let kubernetes = node
+            .kubernetes
+            .as_ref()
+            .map_or("unknown".to_owned(), |k| format!("{} {}", if k.ready { "Ready" } else { "NotReady" }, k.version));
         let mut first = vec![node.name.clone(), node.container.clone(), kubernetes];
         let components = node.agent.as_ref().map(|a| a.components.as_slice()).unwrap_or_default();
         if components.is_empty() {
@@ -210,7 +218,10 @@ fn text(status: &ClusterStatus) -> String {
     lines.push(table(&rows));
     let mut rows = vec![["CERTIFICATE", "NODE", "EXPIRES", "DAYS LEFT"].map(String::from).to_vec()];
     rows.extend(
-        status.certificates.iter().map(|c| vec![c.path.clone(), c.node.clone(), c.expires.clone(), c.days_left.to_string()]),
+        status
+            .certificates
+            .iter()
+            .map(|c| vec![c.path.clone(), c.node.clone(), c.expires.clone(), c.days_left.to_string()]),
     );
     lines.push(String::new());
     lines.push(table(&rows));

@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use serde_json::json;
 
 use super::{Session, create, doctor, image};
-use crate::cli::args::{Create, Up};
+use crate::cli::args::{CreateCluster, Up};
 use crate::cluster::{self, Cluster};
-use crate::config::{self, DEFAULT_NAME, Overrides, Source};
+use crate::config::{Overrides, Source, defaults};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::host;
@@ -21,7 +21,7 @@ const FAVOURITE_PORT: u16 = 8080;
 
 /// Runs `knarr up`.
 pub async fn run(session: &Session, args: Up) -> Result<()> {
-    let name = args.name.clone().unwrap_or_else(|| DEFAULT_NAME.into());
+    let name = args.name.clone().unwrap_or_else(|| defaults::NAME.into());
     // The name is checked before anything on this machine is touched.
     let mut spec = spec(&name, args.workers)?;
     if args.fix {
@@ -32,7 +32,7 @@ pub async fn run(session: &Session, args: Up) -> Result<()> {
     if existing.is_none() {
         image::ensure(session, &*engine, spec.image.as_str()).await?;
         let first = spec.nodes.first_mut().expect("a valid spec has a control plane");
-        first.ports.push(sample_port()?);
+        first.ports.push(sample_port());
         create::create(session, spec, &create_flags(&args, &name)).await?;
     }
     let cluster = cluster::find(&*engine, &name).await?;
@@ -43,21 +43,21 @@ pub async fn run(session: &Session, args: Up) -> Result<()> {
 
 fn spec(name: &str, workers: u32) -> Result<ClusterSpec> {
     let overrides = Overrides { name: Some(name.to_owned()), workers: Some(workers), ..Overrides::default() };
-    config::load(Source::None, &overrides).map(|loaded| loaded.spec)
+    super::load_config(&Source::None, &overrides).map(|loaded| loaded.spec)
 }
 
-fn sample_port() -> Result<PortMapping> {
+fn sample_port() -> PortMapping {
     let favourite = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), FAVOURITE_PORT);
-    Ok(PortMapping {
+    PortMapping {
         host_address: favourite.ip(),
-        host_port: host::port_is_free(favourite)?.then_some(FAVOURITE_PORT),
+        host_port: host::port_is_free(favourite).then_some(FAVOURITE_PORT),
         container_port: HELLO_NODE_PORT,
         protocol: Protocol::Tcp,
-    })
+    }
 }
 
-fn create_flags(args: &Up, name: &str) -> Create {
-    Create {
+fn create_flags(args: &Up, name: &str) -> CreateCluster {
+    CreateCluster {
         positional_name: None,
         name: Some(name.to_owned()),
         workers: Some(args.workers),
@@ -122,11 +122,11 @@ fn url(cluster: &Cluster) -> Result<String> {
 fn report(session: &Session, cluster: &Cluster) -> Result<()> {
     let url = url(cluster)?;
     let name = &cluster.name;
-    let flag = if name == DEFAULT_NAME { String::new() } else { format!(" --name {name}") };
+    let flag = if name == defaults::NAME { String::new() } else { format!(" --name {name}") };
     let next = [
         format!("curl {url}"),
         format!("knarr kubectl{flag} get nodes"),
-        format!("knarr delete cluster{}", if name == DEFAULT_NAME { String::new() } else { format!(" {name}") }),
+        format!("knarr delete cluster{}", if name == defaults::NAME { String::new() } else { format!(" {name}") }),
     ];
     if session.json() {
         return session.print_json(&json!({

@@ -4,19 +4,19 @@ use serde_json::json;
 
 use super::Session;
 use crate::error::Result;
-use crate::image;
+use crate::image::versions;
 
 /// Runs `knarr version`.
 pub fn run(session: &Session) -> Result<()> {
     let version = env!("CARGO_PKG_VERSION");
-    let kubernetes = image::kubernetes_version();
+    let kubernetes = versions::kubernetes();
     if session.json() {
         return session.print_json(&json!({
             "knarr": version,
             "kubernetes": kubernetes,
-            "nodeImage": image::default_reference(),
+            "nodeImage": versions::default_reference(),
             "contract": knarr_contract::CONTRACT,
         }));
     }
-    session.print(&format!("knarr {version}, makes Kubernetes {kubernetes} from {}", image::default_reference()))
+    session.print(&format!("knarr {version}, makes Kubernetes {kubernetes} from {}", versions::default_reference()))
 }

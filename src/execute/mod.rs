@@ -22,7 +22,7 @@ use crate::health::dns;
 use crate::health::nodes::NodeWatch;
 use crate::kubernetes::{Connect, Kubernetes};
 use crate::manifests;
-use crate::node::render;
+use crate::node::render::{self, Entry, FileSpec, materialize};
 use crate::pki::Pki;
 use crate::plan::{Milestone, NodeStep, Plan, Step};
 use crate::report::{Reporter, Steps};
@@ -140,7 +140,9 @@ impl<E: Engine> Run<'_, E> {
                     return Err(self.interrupted(index, total, &phase.title).into());
                 }
                 Some(failure) => return Err(failure),
-                None => shown.done(&phase.done),
+                None => {
+                    shown.done(&phase.done);
+                }
             }
         }
         Ok(())
@@ -203,12 +205,7 @@ impl<E: Engine> Run<'_, E> {
             None => self.create_container(&node.container).await?,
         };
         self.go_on()?;
-        let files = node
-            .files
-            .iter()
-            .map(|file| Ok(archive::Entry::file(&file.path, file.mode, render::materialize(file, self.pki)?)))
-            .collect::<Result<Vec<_>>>()?;
-        let tar = archive::build(&files)?;
+        let tar = pack(&node.files, self.pki)?;
         self.context.engine.put_archive(&id, "/", tar).await.map_err(|e| self.refused(e))?;
         self.go_on()?;
         self.context.engine.start_container(&id).await.map_err(|e| self.refused(e))?;
@@ -312,4 +309,18 @@ impl<E: Engine> Run<'_, E> {
         let registered = |_: &str| self.timings.mark(timings::NODE_REGISTERED);
         self.kubernetes()?.adopt_nodes(&adoptions, &registered, progress).await
     }
+}
+
+/// The files of a node as one archive. They carry no time: two runs of one plan differ only in what is random.
+fn pack(files: &[FileSpec], pki: &Pki) -> Result<Vec<u8>> {
+    let mut tree = archive::Tree::new(0);
+    for file in files {
+        let path = file.path.trim_start_matches('/');
+        match materialize(file, pki)? {
+            Entry::Folder => tree.folder(path, file.mode)?,
+            Entry::Link(target) => tree.link(path, &target)?,
+            Entry::File(bytes) => tree.file(path, file.mode, bytes.to_vec())?,
+        };
+    }
+    tree.build()
 }

@@ -59,7 +59,7 @@ impl Swept {
 /// Removes everything that carries `label`: containers together, then networks and volumes together.
 pub async fn sweep<E: Engine>(engine: &E, label: &str) -> Swept {
     let mut swept = Swept::default();
-    let mut note = |swept: &mut Swept, outcome: Result<(), EngineError>, what: &str, name: String| match outcome {
+    let note = |swept: &mut Swept, outcome: Result<(), EngineError>, what: &str, name: String| match outcome {
         Ok(()) => match what {
             "container" => swept.containers.push(name),
             "network" => swept.networks.push(name),

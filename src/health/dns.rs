@@ -10,11 +10,7 @@ const PATIENCE_SECONDS: u32 = 2;
 /// Waits until some node's pods get an answer for the API's own Service name.
 ///
 /// All nodes are asked at once since only those with a pod can tell; `progress` hears why not.
-pub async fn answers<E: Engine>(
-    engine: &E,
-    layout: &Layout,
-    progress: &(dyn Fn(&str) + Send + Sync),
-) -> Result<()> {
+pub async fn answers<E: Engine>(engine: &E, layout: &Layout, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
     let probe = probe(layout);
     let asked = layout.nodes.iter().map(|node| {
         let probe = &probe;

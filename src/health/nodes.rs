@@ -71,9 +71,7 @@ impl<E: Engine> NodeWatch<E> {
         // The sender lives as long as `self`, so this cannot fail.
         let _ = changes
             .wait_for(|all| match all.get(node) {
-                Some(NodeView::Speaking(status)) => {
-                    status.components.iter().any(|c| c.name == component && c.ready)
-                }
+                Some(NodeView::Speaking(status)) => status.components.iter().any(|c| c.name == component && c.ready),
                 _ => false,
             })
             .await;
@@ -162,7 +160,9 @@ async fn listen<E: Engine>(engine: &E, observed: &watch::Sender<Observed>, node:
         }
         // The stream ended: either the agent does not listen yet, or the container is gone.
         match engine.inspect_container(node).await {
-            Ok(Some(c)) if matches!(c.state, ContainerState::Exited | ContainerState::Dead | ContainerState::Restarting) => {
+            Ok(Some(c))
+                if matches!(c.state, ContainerState::Exited | ContainerState::Dead | ContainerState::Restarting) =>
+            {
                 let how = match (c.oom_killed, c.exit_code) {
                     (true, _) => "its container was killed for want of memory".to_owned(),
                     (false, Some(code)) => format!("its container is {} with status {code}", c.state),

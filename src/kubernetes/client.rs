@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
+use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
-use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ServiceAccount};
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
@@ -151,7 +151,9 @@ impl Kubernetes for KubeClient {
             let namespaces: Api<Namespace> = Api::all(self.client.clone());
             match namespaces.list(&ListParams::default().limit(1)).await {
                 Ok(_) => Ok(()),
-                Err(e) => Err(Error::new(ErrorKind::NotReady, format!("no answer from `{}`", self.url)).cause(words(&e))),
+                Err(e) => {
+                    Err(Error::new(ErrorKind::NotReady, format!("no answer from `{}`", self.url)).cause(words(&e)))
+                }
             }
         }
         .boxed()
@@ -164,7 +166,8 @@ impl Kubernetes for KubeClient {
                 let name = object["metadata"]["name"].as_str().unwrap_or_default();
                 let api = self.api_of(object);
                 self.insist(&format!("apply {}", objects::describe(object)), progress, || {
-                    api.patch(name, &params, &Patch::Apply(object))
+                    let (api, params) = (&api, &params);
+                    async move { api.patch(name, params, &Patch::Apply(object)).await }
                 })
                 .await?;
             }
@@ -181,7 +184,9 @@ impl Kubernetes for KubeClient {
                     Ok(_) => {}
                     Err(kube::Error::Api(status)) if status.code == 404 => {}
                     Err(e) => {
-                        return Err(Error::failed(format!("cannot delete {}", objects::describe(object))).cause(words(&e)));
+                        return Err(
+                            Error::failed(format!("cannot delete {}", objects::describe(object))).cause(words(&e))
+                        );
                     }
                 }
             }
@@ -219,7 +224,10 @@ impl Kubernetes for KubeClient {
                         "spec": {"podCIDR": adoption.pod_cidr, "podCIDRs": [adoption.pod_cidr]},
                     });
                     self.insist(&format!("label node {}", adoption.node), progress, || {
-                        nodes.patch(&adoption.node, &PatchParams::default(), &Patch::Strategic(&body))
+                        let (nodes, body) = (&nodes, &body);
+                        async move {
+                            nodes.patch(&adoption.node, &PatchParams::default(), &Patch::Strategic(body)).await
+                        }
                     })
                     .await?;
                 }
@@ -284,7 +292,7 @@ impl Kubernetes for KubeClient {
             let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
             let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
             self.watch(api, config, progress, |deployment| {
-                let wanted = deployment.spec.as_ref().and_then(|s| s.replicas).unwrap_or(1);
+                let wanted = deployment.spec.replicas.unwrap_or(1);
                 let status = deployment.status.clone().unwrap_or_default();
                 let there = status.available_replicas.unwrap_or(0).min(status.updated_replicas.unwrap_or(0));
                 progress(&format!("Deployment {namespace}/{name}: {there} of {wanted} replicas available"));
@@ -327,19 +335,10 @@ impl Kubernetes for KubeClient {
     fn failing_checks(&self) -> BoxFuture<'_, Result<Vec<String>>> {
         async move {
             let request = http_get("/readyz?verbose")?;
-            let body = self
-                .client
-                .send(request)
-                .await
-                .map_err(|e| Error::failed(format!("no answer from `{}`", self.url)).cause(words(&e)))?
-                .into_body()
-                .into_data_stream()
-                .try_fold(Vec::new(), |mut all, piece| async move {
-                    all.extend_from_slice(&piece);
-                    Ok(all)
-                })
-                .await
-                .map_err(|e| Error::failed(format!("the answer of `{}` broke off", self.url)).source(&e))?;
+            let broken = |e: &kube::Error| Error::failed(format!("no answer from `{}`", self.url)).cause(words(e));
+            // The answer is the same list of checks, whatever its status.
+            let answer = self.client.send(request).await.map_err(|e| broken(&e))?;
+            let body = answer.into_body().collect_bytes().await.map_err(|e| broken(&e))?;
             Ok(String::from_utf8_lossy(&body)
                 .lines()
                 .filter_map(|line| line.strip_prefix("[-]"))

@@ -29,7 +29,8 @@ mod tests {
 
     #[test]
     fn names_objects() {
-        let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "b"}});
+        let object =
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "namespace": "b"}});
         assert_eq!(describe(&object), "Deployment b/a");
         assert_eq!(group_version(&object), ("apps".into(), "v1".into()));
         assert_eq!(group_version(&json!({"apiVersion": "v1"})), (String::new(), "v1".into()));

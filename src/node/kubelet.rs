@@ -7,7 +7,7 @@ use super::components::{component, http};
 use super::flags::{Flags, map_value};
 use super::labels::{kubelet_labels, taints};
 use super::paths::{
-    CA, KUBELET_CGROUP, CONTAINERD_SOCKET, KUBELET_CONF, KUBELET_CONFIG, KUBELET_DROP_INS, KUBELET_HEALTH_PORT,
+    CA, CONTAINERD_SOCKET, KUBELET_CGROUP, KUBELET_CONF, KUBELET_CONFIG, KUBELET_DROP_INS, KUBELET_HEALTH_PORT,
     KUBELET_PKI, POD_RESOLV_CONF, program,
 };
 use crate::plan::layout::{Layout, NodeLayout};

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use knarr_contract::{AGENT_SOCKET, ComponentStatus, NodeStatus};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
 
 use crate::cli::Format;
 use crate::fault::{Context, Fault, Result};
@@ -17,7 +18,7 @@ pub fn status(format: Format, watch: bool) -> Result<()> {
     let mut answers = ask(if watch { "watch\n" } else { "status\n" })?;
     loop {
         // Nobody may be reading any more, which writing alone would show only at the next change.
-        if watch && !wait(answers.get_ref())? {
+        if watch && answers.buffer().is_empty() && !wait(answers.get_ref())? {
             return Ok(());
         }
         let mut line = String::new();
@@ -52,13 +53,21 @@ fn ask(request: &str) -> Result<BufReader<UnixStream>> {
     Ok(BufReader::new(stream))
 }
 
-/// Waits for the next answer; false means that standard output is closed.
+/// Waits for the next answer; false means that nobody reads what is printed here any more.
+///
+/// `docker exec` leaves standard output open when its caller goes away, but closes standard input if that was attached.
 fn wait(answers: &UnixStream) -> Result<bool> {
-    let out = std::io::stdout();
-    let mut wanted = [PollFd::new(answers.as_fd(), PollFlags::POLLIN), PollFd::new(out.as_fd(), PollFlags::empty())];
+    let (input, output) = (std::io::stdin(), std::io::stdout());
+    let attached = fstat(&input).is_ok_and(|meta| SFlag::from_bits_truncate(meta.st_mode).contains(SFlag::S_IFIFO));
+    let mut wanted = [
+        PollFd::new(answers.as_fd(), PollFlags::POLLIN),
+        PollFd::new(output.as_fd(), PollFlags::empty()),
+        PollFd::new(input.as_fd(), PollFlags::empty()),
+    ];
     poll(&mut wanted, PollTimeout::NONE).context(|| "waiting for PID 1")?;
-    let closed = wanted[1].revents().is_some_and(|found| found.intersects(PollFlags::POLLERR | PollFlags::POLLHUP));
-    Ok(!closed)
+    let found = |index: usize, flags| wanted[index].revents().is_some_and(|found: PollFlags| found.intersects(flags));
+    let lost = found(1, PollFlags::POLLERR | PollFlags::POLLHUP) || (attached && found(2, PollFlags::POLLHUP));
+    Ok(!lost)
 }
 
 fn table(status: &NodeStatus) -> String {
@@ -72,7 +81,7 @@ fn table(status: &NodeStatus) -> String {
         let pid = component.pid.map_or_else(|| "-".to_owned(), |pid| pid.to_string());
         let ready = if component.ready { "yes" } else { "no" };
         let line = format!(
-            "{:width$}  {:8}  {ready:5}  {pid:7}  {:8}  {}",
+            "{:width$}  {:8}  {ready:5}  {pid:7}  {:<8}  {}",
             component.name,
             word(component.state),
             component.restarts,

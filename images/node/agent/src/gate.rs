@@ -1,6 +1,5 @@
 //! Gates: conditions that are watched until they hold. Nothing is logged meanwhile; the status says what is waited for.
 
-use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -12,17 +11,13 @@ use std::time::Duration;
 use knarr_contract::Gate;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use ureq::Agent;
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
-use crate::fault::{Context, Fault, Result};
+use crate::http::{self, Request};
 
-/// Between two tries: from 20 ms up to 100 ms.
-const PAUSES: [u64; 5] = [20, 30, 45, 70, 100];
-/// After a sign that something has just changed.
-const AT_ONCE: Duration = Duration::from_millis(1);
-/// A server that has bound its port but is not serving yet lets its clients wait; this is how long.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries, in milliseconds; from the beginning again after a sign that something has just changed.
+const PAUSES: [u64; 9] = [1, 2, 4, 8, 20, 30, 45, 70, 100];
+/// A request costs the server more than a connection to a socket, so it is made less often.
+const FIRST_PAUSE_OF_REQUESTS: usize = 4;
 
 /// Tells watchers that nobody waits for them any more.
 pub type Cancel = Arc<AtomicBool>;
@@ -37,28 +32,28 @@ pub fn in_words(gate: &Gate) -> String {
 
 /// Watches until the gate is open; false means that it was cancelled.
 pub fn wait(gate: &Gate, cancel: &Cancel) -> bool {
-    let mut tries: Box<dyn FnMut() -> bool> = match gate {
-        Gate::UnixSocket { path } => {
-            let path = path.clone();
-            Box::new(move || UnixStream::connect(&path).is_ok())
-        }
-        Gate::Http { .. } => {
-            let gate = gate.clone();
-            let mut agent = None;
-            Box::new(move || get(&gate, &mut agent).is_ok())
-        }
-    };
     let mut watch = FolderWatch::new(gate);
-    let mut pauses = PAUSES.iter().copied().chain(std::iter::repeat(PAUSES[PAUSES.len() - 1]));
+    let mut step = if matches!(gate, Gate::Http { .. }) { FIRST_PAUSE_OF_REQUESTS } else { 0 };
     loop {
         if cancel.load(Ordering::Relaxed) {
             return false;
         }
-        if tries() {
+        if is_open(gate) {
             return true;
         }
-        let pause = Duration::from_millis(pauses.next().unwrap_or_default());
-        watch.sleep(pause);
+        // A socket is visible a moment before its owner listens, so a sign is followed by several tries.
+        let sign = watch.sleep(Duration::from_millis(PAUSES[step]));
+        step = if sign { 0 } else { (step + 1).min(PAUSES.len() - 1) };
+    }
+}
+
+fn is_open(gate: &Gate) -> bool {
+    match gate {
+        Gate::UnixSocket { path } => UnixStream::connect(path).is_ok(),
+        Gate::Http { url, ca, cert, key } => {
+            let request = Request { url, ca: ca.as_deref(), cert: cert.as_deref(), key: key.as_deref() };
+            http::status(&request) == Ok(200)
+        }
     }
 }
 
@@ -77,23 +72,27 @@ impl<'a> FolderWatch<'a> {
         Self { folder, inotify: None }
     }
 
-    fn sleep(&mut self, pause: Duration) {
+    /// Tells whether there was a sign.
+    fn sleep(&mut self, pause: Duration) -> bool {
         // The folder may appear only later, and a host may be out of inotify instances: then sleeping has to do.
         if let (Some(folder), None) = (self.folder, &self.inotify) {
             self.inotify = watched(folder);
             if self.inotify.is_some() {
                 // What appeared just before the watch began is found by trying once more.
-                return;
+                return true;
             }
         }
-        let Some(inotify) = &self.inotify else { return thread::sleep(pause) };
+        let Some(inotify) = &self.inotify else {
+            thread::sleep(pause);
+            return false;
+        };
         let timeout = PollTimeout::try_from(pause).unwrap_or(PollTimeout::ZERO);
         let mut wanted = [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)];
-        if poll(&mut wanted, timeout).is_ok_and(|count| count > 0) {
+        let sign = poll(&mut wanted, timeout).is_ok_and(|count| count > 0);
+        if sign {
             let _ = inotify.read_events();
-            // A socket is visible a moment before its owner listens.
-            thread::sleep(AT_ONCE);
         }
+        sign
     }
 }
 
@@ -106,63 +105,9 @@ fn watched(folder: &Path) -> Option<Inotify> {
     Some(inotify)
 }
 
-/// One GET; `agent` keeps its keys and its connection for the next try.
-fn get(gate: &Gate, agent: &mut Option<Agent>) -> Result<()> {
-    let Gate::Http { url, .. } = gate else { return Ok(()) };
-    if agent.is_none() {
-        *agent = Some(client(gate)?);
-    }
-    let outcome = agent.as_ref().map(|agent| agent.get(url).call());
-    match outcome {
-        Some(Ok(answer)) if answer.status() == 200 => Ok(()),
-        Some(Ok(answer)) => Err(Fault::new(format!("{url} answers {}", answer.status()))),
-        Some(Err(error)) => {
-            // The files may have been renewed meanwhile.
-            *agent = None;
-            Err(Fault::new(format!("{url}: {error}")))
-        }
-        None => Err(Fault::new("no client")),
-    }
-}
-
-fn client(gate: &Gate) -> Result<Agent> {
-    let Gate::Http { ca, cert, key, .. } = gate else { return Err(Fault::new("not an HTTP gate")) };
-    let mut tls = TlsConfig::builder();
-    if let Some(ca) = ca {
-        let roots: Vec<Certificate<'static>> = pem(ca)?.into_iter().filter_map(certificate).collect();
-        tls = tls.root_certs(RootCerts::new_with_certs(&roots));
-    }
-    if let Some(cert) = cert {
-        let chain: Vec<Certificate<'static>> = pem(cert)?.into_iter().filter_map(certificate).collect();
-        let key = pem(key.as_ref().unwrap_or(cert))?.into_iter().find_map(private_key);
-        let key = key.ok_or_else(|| Fault::new("the client's key is missing"))?;
-        tls = tls.client_cert(Some(ClientCert::new_with_certs(&chain, key)));
-    }
-    let config = Agent::config_builder()
-        .tls_config(tls.build())
-        .timeout_global(Some(PATIENCE))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        // A gate is about this node; a proxy in the environment is not meant for it.
-        .proxy(None);
-    Ok(config.build().new_agent())
-}
-
-fn pem(path: &str) -> Result<Vec<PemItem<'static>>> {
-    let bytes = fs::read(path).context(|| path)?;
-    parse_pem(&bytes).collect::<std::result::Result<_, _>>().context(|| path)
-}
-
-fn certificate(item: PemItem<'static>) -> Option<Certificate<'static>> {
-    if let PemItem::Certificate(certificate) = item { Some(certificate) } else { None }
-}
-
-fn private_key(item: PemItem<'static>) -> Option<PrivateKey<'static>> {
-    if let PemItem::PrivateKey(key) = item { Some(key) } else { None }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::os::unix::net::UnixListener;
@@ -221,16 +166,5 @@ mod tests {
         });
         assert!(wait(&gate, &Cancel::default()));
         server.join().expect("three tries");
-    }
-
-    #[test]
-    fn missing_files_keep_it_shut() {
-        let gate = Gate::Http {
-            url: "https://127.0.0.1:1/".into(),
-            ca: Some("/no/such/ca".into()),
-            cert: Some("/no/such/cert".into()),
-            key: None,
-        };
-        assert!(get(&gate, &mut None).expect_err("no files").to_string().contains("/no/such/ca"));
     }
 }

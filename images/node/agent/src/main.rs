@@ -9,6 +9,7 @@ mod client;
 mod dns;
 mod fault;
 mod gate;
+mod http;
 mod launch;
 mod logs;
 mod mounts;

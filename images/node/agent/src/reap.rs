@@ -6,19 +6,38 @@ use std::sync::mpsc::Sender;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::fault::{Context, Fault, Result};
 use crate::supervise::Event;
 
-/// Held while a helper lives, so that its exit status is not taken away from the one who waits for it.
-static HELPER: Mutex<()> = Mutex::new(());
+/// How many children somebody else waits for. As long as there are any, nothing is buried here, so that nobody's exit
+/// status is taken away.
+static WAITED_FOR: Mutex<usize> = Mutex::new(0);
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-fn helper() -> MutexGuard<'static, ()> {
-    HELPER.lock().unwrap_or_else(PoisonError::into_inner)
+fn waited_for() -> MutexGuard<'static, usize> {
+    WAITED_FOR.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps children from being buried while it exists.
+struct Vigil;
+
+impl Vigil {
+    fn new() -> Self {
+        *waited_for() += 1;
+        Self
+    }
+}
+
+impl Drop for Vigil {
+    fn drop(&mut self) {
+        *waited_for() -= 1;
+        // Others may have ended meanwhile.
+        let _ = kill(Pid::this(), Signal::SIGCHLD);
+    }
 }
 
 /// The search path for helpers and components.
@@ -51,7 +70,10 @@ pub fn watch(signals: &SigSet, events: &Sender<Event>) {
 
 /// Collects all children that have ended; several may stand behind one signal.
 fn bury(events: &Sender<Event>) {
-    let _alone = helper();
+    let waited_for = waited_for();
+    if *waited_for > 0 {
+        return;
+    }
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             Ok(status @ (WaitStatus::Exited(..) | WaitStatus::Signaled(..))) => {
@@ -76,8 +98,8 @@ fn in_words(status: WaitStatus) -> String {
 
 /// Starts a process that [`watch`] will bury.
 pub fn spawn(command: &mut Command) -> std::io::Result<Pid> {
-    // The standard library waits for a child whose start failed; that too must not be taken away from it.
-    let _alone = helper();
+    // The standard library waits for a child whose start failed.
+    let _vigil = Vigil::new();
     let child = command.spawn()?;
     Ok(pid_of(&child))
 }
@@ -98,7 +120,7 @@ pub fn run(program: &str, arguments: &[&str], input: &str) -> Result<String> {
 }
 
 fn finish(program: &str, arguments: &[&str], input: &str) -> std::io::Result<Output> {
-    let _alone = helper();
+    let _vigil = Vigil::new();
     let mut child = Command::new(program)
         .args(arguments)
         .env_clear()

@@ -1,13 +1,14 @@
 //! The agent's socket: `status` is answered once, `watch` at every change, `reload` when it is done.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ use crate::supervise::Event;
 
 /// More clients than anybody has a use for.
 const MOST_CLIENTS: usize = 64;
+/// Watchers at once. Docker does not tell a process of `docker exec` that its reader has gone, so watchers may be left
+/// over; the oldest makes room for a new one.
+const MOST_WATCHERS: usize = 16;
 /// How long a client may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A request is one word.
@@ -56,7 +60,7 @@ fn accept(listener: &UnixListener, board: &Arc<Board>, events: &Sender<Event>) {
         let (board, events, count) = (board.clone(), events.clone(), clients.clone());
         let serve = move || {
             // A client that went away or spoke nonsense is its own affair.
-            let _ = answer(stream, &board, &events);
+            let _ = answer(&stream, &board, &events);
             count.fetch_sub(1, Ordering::Relaxed);
         };
         if thread::Builder::new().name("client".into()).spawn(serve).is_err() {
@@ -65,17 +69,20 @@ fn accept(listener: &UnixListener, board: &Arc<Board>, events: &Sender<Event>) {
     }
 }
 
-fn answer(stream: UnixStream, board: &Arc<Board>, events: &Sender<Event>) -> Result<()> {
+fn answer(stream: &UnixStream, board: &Arc<Board>, events: &Sender<Event>) -> Result<()> {
     stream.set_read_timeout(Some(PATIENCE)).context(|| "timeout")?;
     stream.set_write_timeout(Some(PATIENCE)).context(|| "timeout")?;
     let mut request = String::new();
     let mut reader = BufReader::new(stream.try_clone().context(|| "socket")?.take(LONGEST_REQUEST));
     reader.read_line(&mut request).context(|| "request")?;
     match request.trim_end() {
-        "status" => send(&stream, &line(board.now().0)?),
-        "watch" => push(&stream, board),
-        "reload" => send(&stream, &reload(events)),
-        other => send(&stream, &format!("{FAILED}unknown request {other:?}")),
+        "status" => send(stream, &line(board.now().0)?),
+        "watch" => {
+            make_room(stream)?;
+            push(stream, board)
+        }
+        "reload" => send(stream, &reload(events)),
+        other => send(stream, &format!("{FAILED}unknown request {other:?}")),
     }
 }
 
@@ -85,6 +92,20 @@ fn send(mut stream: &UnixStream, text: &str) -> Result<()> {
 
 fn line(status: impl serde::Serialize) -> Result<String> {
     serde_json::to_string(&status).context(|| "rendering the status")
+}
+
+/// Ends the oldest watcher if there are too many with this one.
+fn make_room(stream: &UnixStream) -> Result<()> {
+    static WATCHERS: Mutex<VecDeque<UnixStream>> = Mutex::new(VecDeque::new());
+    let mut watchers = WATCHERS.lock().unwrap_or_else(PoisonError::into_inner);
+    watchers.push_back(stream.try_clone().context(|| "socket")?);
+    if watchers.len() > MOST_WATCHERS {
+        if let Some(oldest) = watchers.pop_front() {
+            // It may have gone long ago.
+            let _ = oldest.shutdown(std::net::Shutdown::Both);
+        }
+    }
+    Ok(())
 }
 
 /// Sends the status at every change until the reader goes away.
@@ -181,6 +202,20 @@ mod tests {
             thread::sleep(Duration::from_millis(10));
         }
         panic!("the watcher was not noticed to be gone");
+    }
+
+    #[test]
+    fn old_watchers_make_room() {
+        let scratch = Scratch::new();
+        let (path, board, _inbox) = serving(&scratch);
+        let mut watchers: Vec<_> = (0..=MOST_WATCHERS).map(|_| ask(&path, "watch\n")).collect();
+        for watcher in &mut watchers {
+            assert!(one_line(watcher).contains("preparing"));
+        }
+        // Watchers of other tests may be among the newest ones, so at least the first had to go.
+        assert_eq!(one_line(&mut watchers[0]), "");
+        board.update(|status| status.phase = Phase::Running);
+        assert!(one_line(&mut watchers[MOST_WATCHERS]).contains("running"));
     }
 
     #[test]
