@@ -3,6 +3,7 @@
 use super::facts::{Facts, NO_ENGINE};
 use super::{Check, Finding};
 use crate::engine::EngineInfo;
+use crate::host::Host;
 
 pub(super) const CHECKS: [Check; 2] = [
     Check {
@@ -60,7 +61,7 @@ fn rootless_uid(info: &EngineInfo) -> Option<u32> {
 }
 
 fn sys_resource(facts: &Facts) -> Finding {
-    match facts.docker_host().map(|host| host.docker_has_sys_resource()) {
+    match facts.docker_host().map(Host::docker_has_sys_resource) {
         Some(Some(true)) => Finding::ok("the daemon has it"),
         Some(Some(false)) => Finding::warn("the daemon does not have it; nodes run with `restrict_oom_score_adj`")
             .needed("a daemon that has it"),

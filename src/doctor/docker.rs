@@ -58,7 +58,7 @@ fn unreachable_because(e: &EngineError, facts: &Facts) -> Finding {
     };
     match e.kind {
         EngineErrorKind::Denied => Finding::fail(format!("its socket may not be used: {}", e.detail))
-            .fix("sudo usermod -aG docker $USER   # then log in again"),
+            .fix("add yourself to the `docker` group (`sudo usermod -aG docker $USER`) and log in again"),
         EngineErrorKind::TimedOut => Finding::fail(e.detail.clone()).fix(match Init::detect(host) {
             Init::Systemd => "sudo systemctl restart docker",
             Init::OpenRc => "sudo rc-service docker restart",

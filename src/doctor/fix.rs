@@ -79,8 +79,18 @@ impl Fix {
         }
     }
 
-    /// The commands as a user without root's rights would type them.
+    /// What a user without root's rights would type for the same effect now.
     pub fn shown(&self) -> String {
+        match self {
+            Self::LoadModule(module) => return format!("sudo modprobe {module}"),
+            Self::RaiseInotify { instances, watches } => {
+                return format!(
+                    "sudo sysctl -w fs.inotify.max_user_instances={instances} fs.inotify.max_user_watches={watches}"
+                );
+            }
+            Self::StartDocker(Init::None) => return format!("sudo sh -c 'dockerd >> {DOCKERD_LOG} 2>&1 &'"),
+            Self::InstallDocker(..) | Self::StartDocker(_) => {}
+        }
         let lines: Vec<String> = self.commands().iter().map(|command| format!("sudo {}", command.shown())).collect();
         lines.join(" && ")
     }
@@ -163,12 +173,27 @@ mod tests {
             Fix::LoadModule("br_netfilter"),
             Fix::RaiseInotify { instances: 8192, watches: 1_048_576 },
         ];
-        let shown: Vec<String> = all.iter().map(Fix::shown).collect();
+        let line = |fix: &Fix| {
+            format!(
+                "{}\n  {}",
+                fix.shown(),
+                fix.commands().iter().map(ShellCommand::shown).collect::<Vec<_>>().join("\n  ")
+            )
+        };
+        let shown: Vec<String> = all.iter().map(line).collect();
         insta::assert_snapshot!(shown.join("\n"), @r"
         sudo apt-get update && sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io iptables && sudo systemctl enable --now docker
-        sudo sh -c 'setsid dockerd < /dev/null >> /var/log/knarr-dockerd.log 2>&1 & sleep 1; kill -0 $! || { tail -n 5 /var/log/knarr-dockerd.log; exit 1; }'
-        sudo modprobe br_netfilter && sudo sh -c 'mkdir -p /etc/modules-load.d && { grep -qsx br_netfilter /etc/modules-load.d/knarr.conf || echo br_netfilter >> /etc/modules-load.d/knarr.conf; }'
-        sudo sh -c 'echo 8192 > /proc/sys/fs/inotify/max_user_instances && echo 1048576 > /proc/sys/fs/inotify/max_user_watches' && sudo sh -c 'mkdir -p /etc/sysctl.d && printf '\''fs.inotify.max_user_instances = 8192\nfs.inotify.max_user_watches = 1048576\n'\'' > /etc/sysctl.d/99-knarr.conf'
+          apt-get update
+          env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io iptables
+          systemctl enable --now docker
+        sudo sh -c 'dockerd >> /var/log/knarr-dockerd.log 2>&1 &'
+          sh -c 'setsid dockerd < /dev/null >> /var/log/knarr-dockerd.log 2>&1 & sleep 1; kill -0 $! || { tail -n 5 /var/log/knarr-dockerd.log; exit 1; }'
+        sudo modprobe br_netfilter
+          modprobe br_netfilter
+          sh -c 'mkdir -p /etc/modules-load.d && { grep -qsx br_netfilter /etc/modules-load.d/knarr.conf || echo br_netfilter >> /etc/modules-load.d/knarr.conf; }'
+        sudo sysctl -w fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=1048576
+          sh -c 'echo 8192 > /proc/sys/fs/inotify/max_user_instances && echo 1048576 > /proc/sys/fs/inotify/max_user_watches'
+          sh -c 'mkdir -p /etc/sysctl.d && printf '\''fs.inotify.max_user_instances = 8192\nfs.inotify.max_user_watches = 1048576\n'\'' > /etc/sysctl.d/99-knarr.conf'
         ");
     }
 

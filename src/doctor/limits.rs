@@ -2,6 +2,7 @@
 
 use super::facts::Facts;
 use super::{Check, Finding, Fix};
+use crate::host::{Host, Inotify};
 
 /// What a busy node takes: every watching component and every container's memory watch is one.
 const INSTANCES_PER_NODE: u64 = 150;
@@ -40,25 +41,29 @@ pub(super) const CHECKS: [Check; 4] = [
     Check {
         id: "nofile",
         title: "open files, Docker",
-        why: "nodes cannot get a higher limit than the daemon has",
+        why: "a daemon without CAP_SYS_RESOURCE cannot give nodes more than it has itself",
         fast: false,
         probe: nofile,
     },
 ];
 
-fn raise() -> Fix {
-    Fix::RaiseInotify { instances: INSTANCES_SET, watches: WATCHES_SET }
+/// Raises only: a limit that is higher already stays.
+fn raise(limits: Inotify) -> Fix {
+    Fix::RaiseInotify {
+        instances: limits.max_instances.max(INSTANCES_SET),
+        watches: limits.max_watches.max(WATCHES_SET),
+    }
 }
 
 fn inotify(facts: &Facts) -> Finding {
     let nodes = facts.demand.nodes();
     let (instances, watches) = (INSTANCES_PER_NODE * nodes, (WATCHES_PER_NODE * nodes).min(WATCHES_SET));
     let needed = format!("{instances} instances and {watches} watches for {}", count(nodes));
-    match facts.docker_host().map(|host| host.inotify()) {
+    match facts.docker_host().map(Host::inotify) {
         Some(Some(limits)) => {
             let found = format!("{} instances and {} watches", limits.max_instances, limits.max_watches);
             if limits.max_instances < instances || limits.max_watches < watches {
-                Finding::warn(found).safe(raise())
+                Finding::warn(found).safe(raise(limits))
             } else {
                 Finding::ok(found)
             }
@@ -77,7 +82,7 @@ fn inotify_use(facts: &Facts) -> Finding {
         (Some(limits), Some(used)) => {
             let left = limits.max_instances.saturating_sub(used as u64);
             let found = format!("{used} of {} instances", limits.max_instances);
-            if left < needed { Finding::warn(found).safe(raise()) } else { Finding::ok(found) }
+            if left < needed { Finding::warn(found).safe(raise(limits)) } else { Finding::ok(found) }
         }
         _ => Finding::unknown("only root may count them"),
     }
@@ -86,7 +91,7 @@ fn inotify_use(facts: &Facts) -> Finding {
 
 fn file_max(facts: &Facts) -> Finding {
     let needed = FILES_PER_NODE * facts.demand.nodes();
-    match facts.docker_host().map(|host| host.file_max()) {
+    match facts.docker_host().map(Host::file_max) {
         Some(Some(limit)) if limit < needed => {
             Finding::warn(limit.to_string()).fix(format!("sudo sysctl -w fs.file-max={}", needed * 4))
         }
@@ -98,7 +103,11 @@ fn file_max(facts: &Facts) -> Finding {
 }
 
 fn nofile(facts: &Facts) -> Finding {
-    match facts.docker_host().map(|host| host.docker_open_files()) {
+    // A daemon with CAP_SYS_RESOURCE may exceed its own limit.
+    if facts.docker_host().and_then(Host::docker_has_sys_resource) == Some(true) {
+        return Finding::ok("the daemon may give any number");
+    }
+    match facts.docker_host().map(Host::docker_open_files) {
         Some(Some(u64::MAX)) => Finding::ok("unlimited"),
         Some(Some(limit)) if limit >= NODE_FILES => Finding::ok(limit.to_string()),
         Some(Some(limit)) => Finding::warn(limit.to_string())
@@ -129,6 +138,8 @@ mod tests {
         let many = with(4);
         assert_eq!((many.status, many.needed.as_str()), (Status::Warn, "600 instances and 131072 watches for 4 nodes"));
         assert_eq!(many.safe_fix, Some(Fix::RaiseInotify { instances: 8192, watches: 1_048_576 }));
+        let generous = Inotify { max_instances: 100, max_watches: 2_000_000 };
+        assert_eq!(raise(generous), Fix::RaiseInotify { instances: 8192, watches: 2_000_000 });
     }
 
     #[test]

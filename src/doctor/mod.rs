@@ -241,7 +241,7 @@ mod tests {
           "found": "128 instances and 1048576 watches",
           "needed": "450 instances and 98304 watches for 3 nodes",
           "why": "all nodes share root's limit; when it is reached, components stop with «too many open files»",
-          "fix": "sudo sh -c 'echo 8192 > /proc/sys/fs/inotify/max_user_instances && echo 1048576 > /proc/sys/fs/inotify/max_user_watches' && sudo sh -c 'mkdir -p /etc/sysctl.d && printf '\\''fs.inotify.max_user_instances = 8192\\nfs.inotify.max_user_watches = 1048576\\n'\\'' > /etc/sysctl.d/99-knarr.conf'",
+          "fix": "sudo sysctl -w fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=1048576",
           "fixable": true
         }
         "#);

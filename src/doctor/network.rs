@@ -3,7 +3,7 @@
 use super::facts::Facts;
 use super::system::PackageManager;
 use super::{Check, Finding};
-use crate::host::{CaOrigin, Proxies, choose_subnet, taken_subnets};
+use crate::host::{CaOrigin, Host, Proxies, choose_subnet, taken_subnets};
 
 pub(super) const CHECKS: [Check; 3] = [
     Check {
@@ -31,7 +31,7 @@ pub(super) const CHECKS: [Check; 3] = [
 
 fn subnets(facts: &Facts) -> Finding {
     let needed = "a free /24 for the nodes, and nothing where pods and Services are";
-    let routes = facts.docker_host().and_then(|host| host.routes());
+    let routes = facts.docker_host().and_then(Host::routes);
     let known = routes.as_deref().unwrap_or_default();
     let outside = taken_subnets(known, &facts.networks, &[]);
     let clash = facts.demand.inside.iter().find_map(|(inner, whose)| {

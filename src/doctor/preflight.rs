@@ -57,7 +57,7 @@ fn no_engine(mut error: Error, facts: &Facts) -> Error {
             error.hints =
                 vec!["let `knarr doctor --fix` (or `knarr up --fix`) install and start what is missing".into()];
         }
-        error = entry.fix.into_iter().fold(error, |error, fix| error.hint(format!("by hand: `{fix}`")));
+        error = entry.fix.into_iter().fold(error, |error, fix| error.hint(hint(&fix)));
     }
     error.state("nothing was created")
 }
@@ -65,24 +65,28 @@ fn no_engine(mut error: Error, facts: &Facts) -> Error {
 fn warning(entry: &Entry) -> String {
     let mut text = format!("{}: {}", entry.title, entry.found);
     if !entry.needed.is_empty() {
-        text.push_str(&format!("; wanted: {}", entry.needed));
+        text = format!("{text}; wanted: {}", entry.needed);
     }
     match (&entry.safe_fix, &entry.fix) {
-        (Some(_), _) => text.push_str("; `knarr doctor --fix` puts it right"),
-        (None, Some(fix)) => text.push_str(&format!("; {fix}")),
-        (None, None) => {}
+        (Some(_), _) => format!("{text}; `knarr doctor --fix` puts it right"),
+        (None, Some(fix)) => format!("{text}; {}", hint(fix)),
+        (None, None) => text,
     }
-    text
 }
 
 fn error(entry: &Entry) -> Error {
     let mut message = format!("{}: {}", entry.title, entry.found);
     if !entry.needed.is_empty() {
-        message.push_str(&format!("; needed: {}", entry.needed));
+        message = format!("{message}; needed: {}", entry.needed);
     }
     let error = Error::new(ErrorKind::Environment, message).cause(entry.why).state("nothing was created");
     let error = if entry.safe_fix.is_some() { error.hint("run `knarr doctor --fix`") } else { error };
-    entry.fix.iter().fold(error, |error, fix| error.hint(fix.as_str()))
+    entry.fix.iter().fold(error, |error, fix| error.hint(hint(fix)))
+}
+
+/// A fix as a hint: advice is a sentence already, a bare command becomes one.
+fn hint(fix: &str) -> String {
+    if fix.starts_with("sudo ") { format!("run `{fix}`") } else { fix.to_owned() }
 }
 
 #[cfg(test)]
@@ -102,10 +106,10 @@ mod tests {
         let error = preflight(&on(healthy_probe().disk(20 << 30, 2 << 30))).into_result().expect_err("no disk");
         assert_eq!(error.kind, ErrorKind::Environment);
         insta::assert_snapshot!(error, @r"
-        error: free disk: 2 GiB free of 20 GiB at /var/lib/docker; needed: 3 GiB free, better 10 GiB
+        error: disk: 2 GiB free of 20 GiB at /var/lib/docker; needed: 3 GiB free, better 10 GiB
           caused by: images and the nodes' data lie in Docker's folder
           nothing was created
-        hint: docker system df   # then free some with: docker system prune
+        hint: see what fills it with `docker system df`, and free it with `docker system prune`
         ");
     }
 
@@ -121,14 +125,14 @@ mod tests {
           caused by: Docker API: 1.40; needed: 1.41 or newer
           caused by: cgroups: version 1 without pids; needed: the controllers cpu, cpuacct, cpuset, devices, memory, pids
           caused by: kernel features: without nf_tables; needed: overlay, veth, nf_tables, nf_conntrack
-          caused by: free disk: 2 GiB free of 20 GiB at /var/lib/docker; needed: 3 GiB free, better 10 GiB
+          caused by: disk: 2 GiB free of 20 GiB at /var/lib/docker; needed: 3 GiB free, better 10 GiB
           caused by: memory: 0.5 GiB available of 1 GiB; needed: 3 GiB for 1 control plane and 2 workers
           caused by: clock: Docker's machine is 401s behind; needed: less than 60s between this machine and Docker's
           nothing was created
         hint: update Docker Engine to 20.10 or newer
         hint: add `cgroup_enable=memory cgroup_enable=cpuset` to the kernel command line and reboot
         hint: install the kernel's extra modules (Ubuntu: linux-modules-extra-$(uname -r)), or a kernel with CONFIG_NF_TABLES
-        hint: docker system df   # then free some with: docker system prune
+        hint: see what fills it with `docker system df`, and free it with `docker system prune`
         hint: give the machine (or Docker Desktop's virtual machine) more memory
         hint: set both by network time (`sudo systemctl restart systemd-timesyncd`), or restart Docker Desktop
         ");
@@ -150,7 +154,7 @@ mod tests {
           caused by: no such file
           nothing was created
         hint: let `knarr doctor --fix` (or `knarr up --fix`) install and start what is missing
-        hint: by hand: `sudo apt-get update && sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io iptables && sudo systemctl enable --now docker`
+        hint: run `sudo apt-get update && sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io iptables && sudo systemctl enable --now docker`
         ");
     }
 

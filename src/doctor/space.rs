@@ -2,6 +2,7 @@
 
 use super::facts::{Facts, NO_ENGINE};
 use super::{Check, Finding};
+use crate::host::Host;
 
 const GIB: u64 = 1 << 30;
 /// Below this the image and a node's data do not fit.
@@ -14,7 +15,7 @@ const MEMORY_NEEDED: u64 = 3 * GIB / 2;
 pub(super) const CHECKS: [Check; 2] = [
     Check {
         id: "disk",
-        title: "free disk",
+        title: "disk",
         why: "images and the nodes' data lie in Docker's folder",
         fast: true,
         probe: disk,
@@ -37,7 +38,7 @@ fn disk(facts: &Facts) -> Finding {
         return Finding::unknown(facts.elsewhere()).needed(needed);
     };
     let found = format!("{} free of {} at {}", gib(space.free), gib(space.total), info.root_dir);
-    let prune = "docker system df   # then free some with: docker system prune";
+    let prune = "see what fills it with `docker system df`, and free it with `docker system prune`";
     if space.free < DISK_NEEDED {
         Finding::fail(found).fix(prune)
     } else if space.free < DISK_WANTED {
@@ -60,7 +61,7 @@ fn memory(facts: &Facts) -> Finding {
         plural(demand.workers),
     );
     // A daemon elsewhere tells its total; what of it is free stays unknown.
-    let here = facts.docker_host().and_then(|host| host.memory());
+    let here = facts.docker_host().and_then(Host::memory);
     let (total, available) = match (here, facts.info()) {
         (Some(memory), _) => (memory.total, memory.available),
         (None, Some(info)) => (info.memory, info.memory),
