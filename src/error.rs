@@ -84,6 +84,8 @@ pub struct Error {
     pub kind: ErrorKind,
     /// One line that names the object and what could not be done: lower case, no full stop.
     pub message: String,
+    /// Everything that is wrong, one line each, shown under the headline whatever their number: what to put right.
+    pub details: Vec<String>,
     /// Each line adds a new fact; the first is the nearest cause.
     pub causes: Vec<String>,
     /// Evidence, such as the last lines of a log, at most ten lines, shown indented.
@@ -100,12 +102,26 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind` with its headline.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), causes: Vec::new(), evidence: Vec::new(), state: None, hints: Vec::new() }
+        Self {
+            kind,
+            message: message.into(),
+            details: Vec::new(),
+            causes: Vec::new(),
+            evidence: Vec::new(),
+            state: None,
+            hints: Vec::new(),
+        }
     }
 
     /// Shorthand for [`ErrorKind::Failed`].
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Failed, message)
+    }
+
+    /// Adds lines that each say one thing to put right.
+    pub fn details(mut self, lines: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.details.extend(lines.into_iter().map(Into::into));
+        self
     }
 
     /// Adds a cause: a new fact, never a repetition of the headline.
@@ -142,6 +158,12 @@ impl Error {
         self
     }
 
+    /// Adds to what state things are in now.
+    pub fn also(mut self, state: &str) -> Self {
+        self.state = Some(self.state.map_or_else(|| state.to_owned(), |before| format!("{before}\n{state}")));
+        self
+    }
+
     /// Adds a hint: a sentence with a command in backticks.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -161,6 +183,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let heading = if self.kind == ErrorKind::Interrupted { "interrupted" } else { "error" };
         write!(f, "{heading}: {}", self.message)?;
+        for line in &self.details {
+            write!(f, "\n  {}", line.trim_end().replace('\n', "\n    "))?;
+        }
         for cause in &self.causes {
             write!(f, "\n  caused by: {}", cause.trim_end().replace('\n', "\n    "))?;
         }
@@ -183,10 +208,11 @@ impl serde::Serialize for Error {
     /// The shape of an error under `-o json`.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         use serde::ser::SerializeStruct;
-        let mut out = serializer.serialize_struct("Error", 7)?;
+        let mut out = serializer.serialize_struct("Error", 8)?;
         out.serialize_field("id", self.kind.id())?;
         out.serialize_field("exitCode", &self.kind.exit_code())?;
         out.serialize_field("message", &self.message)?;
+        out.serialize_field("details", &self.details)?;
         out.serialize_field("causes", &self.causes)?;
         out.serialize_field("evidence", &self.evidence)?;
         out.serialize_field("state", &self.state)?;

@@ -1,1 +1,236 @@
-//! Laid out, being written.
+//! What every command gets, and nothing more: the engine, the screen, the interrupt, the environment.
+
+pub mod config;
+pub mod create;
+pub mod delete;
+pub mod doctor;
+pub mod exec;
+pub mod image;
+pub mod kubeconfig;
+pub mod kubectl;
+pub mod list;
+pub mod load;
+pub mod logs;
+pub mod shell;
+pub mod status;
+pub mod up;
+pub mod version;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use serde::Serialize;
+use tokio::sync::OnceCell;
+
+use crate::cli::args::{KubeconfigTarget, Output};
+use crate::cli::settings::Environment;
+use crate::config::{self as cluster_config, Loaded, Overrides, Source};
+use crate::engine::docker::DockerEngine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs;
+use crate::image::versions;
+use crate::kubeconfig::{ContextChange, Entry, Options, Outcome, Paths, Store};
+use crate::kubernetes::{Access, Connect};
+use crate::report::{Event, Reporter, Steps};
+use crate::signal::Interrupt;
+
+/// One run of the program.
+pub struct Session {
+    /// What the process was given.
+    pub environment: Environment,
+    /// The form of results.
+    pub output: Output,
+    /// The screen.
+    pub reporter: Arc<dyn Reporter>,
+    /// Ctrl-C.
+    pub interrupt: Interrupt,
+    /// Connects to API servers.
+    pub connector: Arc<dyn Connect>,
+    stdout: Mutex<Box<dyn Write + Send>>,
+    engine: OnceCell<Arc<DockerEngine>>,
+}
+
+impl Session {
+    /// A run that prints its results to `stdout`.
+    pub fn new(
+        environment: Environment,
+        output: Output,
+        reporter: Arc<dyn Reporter>,
+        interrupt: Interrupt,
+        connector: Arc<dyn Connect>,
+        stdout: Box<dyn Write + Send>,
+    ) -> Self {
+        Self {
+            environment,
+            output,
+            reporter,
+            interrupt,
+            connector,
+            stdout: Mutex::new(stdout),
+            engine: OnceCell::new(),
+        }
+    }
+
+    /// Docker; connected at the first use.
+    pub async fn engine(&self) -> Result<Arc<DockerEngine>> {
+        self.engine.get_or_try_init(|| async { self.connect().await.map(Arc::new) }).await.cloned()
+    }
+
+    async fn connect(&self) -> Result<DockerEngine> {
+        let env = &self.environment;
+        DockerEngine::connect(&env.docker).await.map_err(|e| crate::doctor::advise(e, crate::host::Host::real()))
+    }
+
+    /// Steps on the screen.
+    pub fn steps(&self) -> Steps {
+        Steps::new(Arc::clone(&self.reporter))
+    }
+
+    /// A sentence on the screen.
+    pub fn note(&self, text: impl Into<String>) {
+        self.reporter.event(Event::Note(text.into()));
+    }
+
+    /// A warning on the screen.
+    pub fn warn(&self, text: impl Into<String>) {
+        self.reporter.event(Event::Warning(text.into()));
+    }
+
+    /// Whether results are JSON.
+    pub fn json(&self) -> bool {
+        self.output == Output::Json
+    }
+
+    /// Prints bytes on stdout as they are. A reader that went away ends the program quietly.
+    pub fn print_bytes(&self, bytes: &[u8]) -> Result<()> {
+        let mut out = self.stdout.lock().map_err(|_| Error::new(ErrorKind::Bug, "stdout is broken"))?;
+        match out.write_all(bytes).and_then(|()| out.flush()) {
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+                Err(Error::failed("cannot write to stdout").source(&e))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Prints a text on stdout, with a newline at its end.
+    pub fn print(&self, text: &str) -> Result<()> {
+        self.print_bytes(format!("{}\n", text.trim_end()).as_bytes())
+    }
+
+    /// Prints a value on stdout as JSON.
+    pub fn print_json(&self, value: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|e| Error::new(ErrorKind::Bug, "cannot print the result as JSON").source(&e))?;
+        self.print(&text)
+    }
+
+    /// The kubeconfig files to work on; `None` when none is wanted.
+    pub fn kubeconfig(&self, target: &KubeconfigTarget) -> Result<Option<Store>> {
+        if target.no_kubeconfig {
+            return Ok(None);
+        }
+        self.kubeconfig_store(target.kubeconfig.as_deref(), target.break_lock)
+    }
+
+    /// The kubeconfig files to work on: `flag` alone, or those that the environment names.
+    pub fn kubeconfig_store(&self, flag: Option<&Path>, break_lock: bool) -> Result<Option<Store>> {
+        let env = &self.environment;
+        let paths = Paths::choose(flag, env.kubeconfig.as_deref().map(AsRef::as_ref), env.home.as_deref())?;
+        Ok(paths.map(|paths| {
+            let options =
+                Options { state_dir: env.cache_dir.clone(), owner: env.sudo_owner, break_lock, ..Options::default() };
+            Store::new(paths, options)
+        }))
+    }
+
+    /// Writes a cluster's kubeconfig entry and says what became of the current context.
+    pub async fn remember_context(&self, store: &Store, entry: Entry, switch: bool) -> Result<Outcome> {
+        let (store, interrupt) = (store.clone(), self.interrupt.clone());
+        let outcome = blocking(move || store.merge(&entry, switch, &|| interrupt.is_interrupted())).await?;
+        self.tell(&outcome);
+        Ok(outcome)
+    }
+
+    /// Removes a cluster's kubeconfig entries and says what became of the current context.
+    pub async fn forget_context(&self, store: &Option<Store>, cluster: &str) -> Result<()> {
+        let Some(store) = store.clone() else { return Ok(()) };
+        let (cluster, interrupt) = (cluster.to_owned(), self.interrupt.clone());
+        let outcome = blocking(move || store.remove(&cluster, None, &|| interrupt.is_interrupted())).await?;
+        self.tell(&outcome);
+        Ok(())
+    }
+
+    fn tell(&self, outcome: &Outcome) {
+        for note in &outcome.notes {
+            self.warn(note);
+        }
+        match &outcome.context {
+            ContextChange::Unchanged => {}
+            ContextChange::Switched { from: Some(from) } => {
+                self.note(format!("kubectl's current context was `{from}`; it comes back when the cluster is deleted"));
+            }
+            ContextChange::Switched { from: None } => {}
+            ContextChange::Restored { to } => self.note(format!("kubectl's current context is `{to}` again")),
+            ContextChange::Cleared => self.note("kubectl has no current context now"),
+        }
+    }
+}
+
+/// Reads a config with this program's image and this machine's folders.
+pub fn load_config(source: &Source, overrides: &Overrides) -> Result<Loaded> {
+    let current_dir = fs::current_dir()?;
+    cluster_config::load(
+        source,
+        overrides,
+        &cluster_config::Surroundings {
+            default_image: &versions::default_reference(),
+            current_dir: &current_dir,
+            exists: &|path| fs::facts(path).is_ok_and(|facts| facts.is_some()),
+        },
+    )
+}
+
+/// The kubeconfig entry for a cluster that is reached through `access`.
+pub fn entry(cluster: &str, create_id: &str, access: &Access) -> Entry {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Entry {
+        cluster: cluster.to_owned(),
+        create_id: create_id.to_owned(),
+        server: access.url.clone(),
+        ca_pem: text(&access.ca),
+        client_cert_pem: text(&access.cert),
+        client_key_pem: zeroize::Zeroizing::new(text(&access.key)),
+    }
+}
+
+/// Runs something that blocks without holding up anything else.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Error::new(ErrorKind::Bug, "a blocking task broke off").source(&e))?
+}
+
+/// Columns padded to their widest cell, two blanks apart, without trailing blanks.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns)
+        .map(|c| rows.iter().filter_map(|r| r.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_aligned() {
+        let rows = vec![vec!["NAME".into(), "ROLE".into()], vec!["a".into(), "worker".into()]];
+        assert_eq!(table(&rows), "NAME  ROLE\na     worker");
+    }
+}

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::facts::SOCKETS;
 use super::fix::{Fix, ShellCommand};
 use crate::report::Steps;
 
-/// Where a local Docker listens.
-const SOCKETS: [&str; 2] = ["/run/docker.sock", "/var/run/docker.sock"];
 /// How long a daemon may take from its start to its first answer.
 const START_TIME: Duration = Duration::from_secs(30);
 /// How many of a program's last lines are kept.

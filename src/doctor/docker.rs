@@ -1,9 +1,10 @@
 //! Docker itself: does it answer, may we use it, is it new enough, does it run Linux containers.
 
-use super::facts::{Facts, NO_ENGINE};
+use super::facts::{Facts, NO_ENGINE, SOCKETS};
 use super::system::{Init, PackageManager, has_program};
 use super::{Check, Finding, Fix};
-use crate::engine::{EngineError, EngineErrorKind, EngineInfo};
+use crate::engine::EngineInfo;
+use crate::error::Error;
 
 /// The first API that gives containers their own cgroup namespace.
 const MIN_API: (u32, u32) = (1, 41);
@@ -49,29 +50,21 @@ fn reachable(facts: &Facts) -> Finding {
     }
 }
 
-fn unreachable_because(e: &EngineError, facts: &Facts) -> Finding {
-    let Some(host) = facts.docker_host() else {
-        let whose = facts.docker_host_variable().map_or(String::new(), |at| format!(" at `{at}`"));
-        return Finding::fail(format!("it does not answer{whose}: {}", e.detail)).fix(
-            "see that the daemon runs there and is reachable, or unset DOCKER_HOST to use the one on this machine",
-        );
-    };
-    match e.kind {
-        EngineErrorKind::Denied => Finding::fail(format!("its socket may not be used: {}", e.detail))
-            .fix("add yourself to the `docker` group (`sudo usermod -aG docker $USER`) and log in again"),
-        EngineErrorKind::TimedOut => Finding::fail(e.detail.clone()).fix(match Init::detect(host) {
-            Init::Systemd => "sudo systemctl restart docker",
-            Init::OpenRc => "sudo rc-service docker restart",
-            Init::None => "restart dockerd",
-        }),
-        EngineErrorKind::Unreachable if has_program(host, "dockerd") => {
-            Finding::fail(format!("installed but not running: {}", e.detail)).safe(Fix::StartDocker(Init::detect(host)))
-        }
-        EngineErrorKind::Unreachable => match PackageManager::detect(host) {
-            Some(manager) => Finding::fail("not installed").safe(Fix::InstallDocker(manager, Init::detect(host))),
-            None => Finding::fail(format!("it does not answer: {}", e.detail)).fix("install and start Docker Engine"),
-        },
-        _ => Finding::fail(e.to_string()).fix("see what Docker says with `docker info`"),
+fn unreachable_because(e: &Error, facts: &Facts) -> Finding {
+    let why = e.causes.first().unwrap_or(&e.message);
+    let advice = || Finding::fail(format!("{}: {why}", e.message)).fix(e.hints.join("; or "));
+    let Some(host) = facts.docker_host() else { return advice() };
+    // Somebody is there and does not let us in, or does not answer: the error itself knows best what to do.
+    let forbidden = SOCKETS.iter().any(|socket| host.probe().exists(socket) && !host.probe().may_write(socket));
+    if forbidden || host.docker_is_running() {
+        return advice();
+    }
+    if has_program(host, "dockerd") {
+        return Finding::fail(format!("installed but not running: {why}")).safe(Fix::StartDocker(Init::detect(host)));
+    }
+    match PackageManager::detect(host) {
+        Some(manager) => Finding::fail("not installed").safe(Fix::InstallDocker(manager, Init::detect(host))),
+        None => Finding::fail(format!("not installed: {why}")).fix("install and start Docker Engine"),
     }
 }
 
@@ -138,39 +131,42 @@ fn storage(facts: &Facts) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::{healthy_probe, on};
+    use super::super::facts::{healthy_probe, on, unreachable};
     use super::super::{Status, facts};
     use super::*;
     use crate::host::probe::FakeProbe;
 
-    fn without_engine(probe: FakeProbe, kind: EngineErrorKind) -> Finding {
+    const DAEMON: [&str; 3] = ["/proc/77/comm", "/proc/77/status", "/proc/77/limits"];
+
+    fn without_engine(probe: FakeProbe) -> Finding {
         let mut facts = on(probe);
-        facts.engine = Err(EngineError::new("reach", "unix:///var/run/docker.sock", kind, "connection refused"));
+        facts.engine = Err(unreachable("unix:///var/run/docker.sock", "connection refused"));
         reachable(&facts)
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn every_way_to_be_unreachable_has_its_own_remedy() {
-        let debian = || healthy_probe().file("/usr/bin/apt-get", "").file("/run/systemd/system/x", "");
-        let absent = without_engine(debian(), EngineErrorKind::Unreachable);
+        let bare = || DAEMON.into_iter().fold(healthy_probe(), FakeProbe::without);
+        let debian = || bare().file("/usr/bin/apt-get", "").file("/run/systemd/system/x", "");
+        let absent = without_engine(debian());
         assert_eq!(absent.safe_fix, Some(Fix::InstallDocker(PackageManager::Apt, Init::Systemd)));
-        let stopped = without_engine(debian().file("/usr/sbin/dockerd", ""), EngineErrorKind::Unreachable);
+        let stopped = without_engine(debian().file("/usr/sbin/dockerd", "").file("/run/docker.sock", ""));
         assert_eq!(stopped.safe_fix, Some(Fix::StartDocker(Init::Systemd)));
-        let denied = without_engine(debian(), EngineErrorKind::Denied);
+        let denied = without_engine(debian().file("/run/docker.sock", "read-only"));
         assert_eq!((denied.status, denied.safe_fix), (Status::Fail, None));
-        assert!(denied.fix.is_some_and(|fix| fix.contains("usermod")));
-        let bare = without_engine(healthy_probe(), EngineErrorKind::Unreachable);
-        assert_eq!((bare.status, bare.safe_fix), (Status::Fail, None));
+        let hanging = without_engine(healthy_probe().file("/usr/bin/apt-get", ""));
+        assert_eq!(hanging.safe_fix, None);
+        let unknown_system = without_engine(bare());
+        assert_eq!((unknown_system.status, unknown_system.safe_fix), (Status::Fail, None));
     }
 
     #[test]
     fn a_remote_daemon_is_never_started_from_here() {
         let mut facts = on(healthy_probe().file("/usr/bin/apt-get", ""));
-        facts.engine = Err(EngineError::new("reach", "Docker", EngineErrorKind::Unreachable, "connection refused"));
-        facts.env.insert("DOCKER_HOST".into(), "tcp://10.0.0.5:2376".into());
+        facts.engine = Err(unreachable("tcp://10.0.0.5:2376", "connection refused"));
         let finding = reachable(&facts);
-        assert_eq!(finding.found, "it does not answer at `tcp://10.0.0.5:2376`: connection refused");
+        assert_eq!(finding.found, "cannot reach Docker at `tcp://10.0.0.5:2376`: connection refused");
         assert_eq!(finding.safe_fix, None);
     }
 

@@ -2,11 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::engine::{Engine, EngineError, EngineErrorKind, EngineInfo, EngineResult, NetworkInfo};
+use crate::engine::{Engine, EngineError, EngineErrorKind, EngineInfo, NetworkInfo};
+use crate::error::{Error, Result};
 use crate::host::{Env, Host, Proxies, Taken};
+use crate::spec::ClusterSpec;
 
 /// How long Docker may take to say who it is; a daemon that hangs must not hang the doctor.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where the Docker of a machine listens.
+pub(super) const SOCKETS: [&str; 2] = ["/var/run/docker.sock", "/run/docker.sock"];
 
 /// The cluster that the machine shall carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +31,20 @@ impl Default for Demand {
 }
 
 impl Demand {
+    /// What a cluster of this spec asks for.
+    pub fn of(spec: &ClusterSpec) -> Self {
+        let count = |nodes: usize| u32::try_from(nodes).unwrap_or(u32::MAX);
+        let net = &spec.networking;
+        Self {
+            control_planes: count(spec.control_planes().count()),
+            workers: count(spec.workers().count()),
+            inside: vec![
+                (net.pod_subnet.into(), "the pod subnet".into()),
+                (net.service_subnet.into(), "the service subnet".into()),
+            ],
+        }
+    }
+
     /// All nodes.
     pub fn nodes(&self) -> u64 {
         u64::from(self.control_planes) + u64::from(self.workers)
@@ -35,7 +54,7 @@ impl Demand {
 /// Everything that checks may look at.
 pub struct Facts {
     /// Who answers at the Docker address, or why nobody does.
-    pub engine: EngineResult<EngineInfo>,
+    pub engine: Result<EngineInfo>,
     /// Docker's networks.
     pub networks: Vec<NetworkInfo>,
     /// The machine knarr runs on.
@@ -50,19 +69,23 @@ pub struct Facts {
 
 impl Facts {
     /// Asks the engine; that it cannot be reached is a fact too.
-    pub async fn gather<E: Engine>(engine: Result<&E, EngineError>, host: Host, env: Env, demand: Demand) -> Self {
+    pub async fn gather<E: Engine>(engine: Result<&E>, host: Host, env: Env, demand: Demand) -> Self {
         let (engine, networks) = match engine {
             Ok(engine) => {
                 let both = async { tokio::join!(engine.info(), engine.list_networks()) };
-                tokio::time::timeout(PATIENCE, both).await.unwrap_or_else(|_| {
-                    let silence = format!("no answer within {}s", PATIENCE.as_secs());
-                    (Err(EngineError::new("reach", "Docker", EngineErrorKind::TimedOut, silence)), Ok(Vec::new()))
-                })
+                let answers = tokio::time::timeout(PATIENCE, both).await;
+                let (info, networks) = answers.unwrap_or_else(|_| (Err(silence()), Ok(Vec::new())));
+                (info.map_err(Error::from), networks)
             }
             Err(e) => (Err(e), Ok(Vec::new())),
         };
         // An engine that tells who it is but not its networks is looked at as if it had none; creating one will say why.
         Self { engine, networks: networks.unwrap_or_default(), host, env, now: SystemTime::now(), demand }
+    }
+
+    /// What is known when the engine told about itself just now.
+    pub fn of(info: &EngineInfo, host: Host, env: Env, demand: Demand) -> Self {
+        Self { engine: Ok(info.clone()), networks: Vec::new(), host, env, now: SystemTime::now(), demand }
     }
 
     /// The engine, if it answers.
@@ -74,14 +97,9 @@ impl Facts {
     pub fn docker_host(&self) -> Option<&Host> {
         let here = match &self.engine {
             Ok(info) => self.host.runs_docker(info),
-            Err(_) => cfg!(target_os = "linux") && self.docker_host_variable().is_none_or(|v| v.starts_with("unix:")),
+            Err(e) => is_about_this_machine(e),
         };
         here.then_some(&self.host)
-    }
-
-    /// `DOCKER_HOST`, if it is set.
-    pub fn docker_host_variable(&self) -> Option<&str> {
-        self.env.get("DOCKER_HOST").map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The user's proxies.
@@ -99,11 +117,22 @@ impl Facts {
     }
 }
 
+fn silence() -> EngineError {
+    let detail = format!("no answer within {}s", PATIENCE.as_secs());
+    EngineError::new("reach", "Docker", EngineErrorKind::TimedOut, detail)
+}
+
+/// Whether the Docker that could not be reached is the one that belongs to this machine. Its address stands in the
+/// error's headline; any other socket belongs to a product that is not ours to install or start.
+fn is_about_this_machine(error: &Error) -> bool {
+    cfg!(target_os = "linux") && SOCKETS.iter().any(|socket| error.message.contains(&format!("`unix://{socket}`")))
+}
+
 /// What to say where only the engine knows.
 pub(super) const NO_ENGINE: &str = "Docker does not answer";
 
 #[cfg(test)]
-pub(super) use samples::{healthy, healthy_probe, on, poor};
+pub(super) use samples::{healthy, healthy_probe, on, poor, unreachable};
 
 #[cfg(test)]
 mod samples {
@@ -150,6 +179,11 @@ mod samples {
         on(healthy_probe())
     }
 
+    /// The error of a first contact that failed.
+    pub(in super::super) fn unreachable(url: &str, cause: &str) -> Error {
+        EngineError::new("reach Docker at", url, EngineErrorKind::Unreachable, cause).into()
+    }
+
     /// A machine on which nearly everything is wrong.
     pub(in super::super) fn poor() -> Facts {
         let probe = healthy_probe()
@@ -186,12 +220,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_an_engine_the_variable_tells_where_docker_would_be() {
+    fn without_an_engine_its_address_tells_where_it_would_be() {
         let mut facts = healthy();
-        facts.engine = Err(EngineError::new("reach", "Docker", EngineErrorKind::Unreachable, "no such file"));
+        facts.engine = Err(unreachable("unix:///var/run/docker.sock", "the socket does not exist"));
         assert_eq!(facts.docker_host().is_some(), cfg!(target_os = "linux"));
-        facts.env.insert("DOCKER_HOST".into(), "tcp://10.0.0.5:2376".into());
-        assert!(facts.docker_host().is_none());
+        for elsewhere in ["tcp://10.0.0.5:2376", "unix:///home/ana/.colima/docker.sock"] {
+            facts.engine = Err(unreachable(elsewhere, "connection refused"));
+            assert!(facts.docker_host().is_none(), "{elsewhere}");
+        }
         assert_eq!(facts.elsewhere(), "Docker runs on another machine or in a virtual machine");
+    }
+
+    #[tokio::test]
+    async fn that_nobody_answers_is_a_fact() {
+        let nobody: Result<&crate::engine::docker::DockerEngine> = Err(unreachable("tcp://10.0.0.5:2376", "refused"));
+        let facts = Facts::gather(nobody, Host::new(healthy_probe()), Env::new(), Demand::default()).await;
+        assert!(facts.engine.is_err() && facts.networks.is_empty());
     }
 }

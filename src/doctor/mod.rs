@@ -22,7 +22,7 @@ use serde::Serialize;
 pub use self::apply::{Applied, Outcome, RealShell, Shell, ShellOutput, apply};
 pub use self::facts::{Demand, Facts};
 pub use self::fix::{Fix, ShellCommand};
-pub use self::preflight::{Preflight, preflight};
+pub use self::preflight::{Preflight, advise, preflight};
 pub use self::system::{Init, PackageManager};
 pub use self::table::{render, render_applied};
 

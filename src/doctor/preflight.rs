@@ -1,8 +1,11 @@
 //! The fast checks before a create: what stops it, and what it should say first. Reads only small local files.
 
-use super::facts::Facts;
+use std::time::SystemTime;
+
+use super::facts::{Demand, Facts};
 use super::{Entry, Status, ask, checks};
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::{Env, Host};
 
 /// What the fast checks say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +38,10 @@ impl Preflight {
 pub fn preflight(facts: &Facts) -> Preflight {
     // Without an engine the rest is moot, and its own error says most.
     if let Err(e) = &facts.engine {
-        return Preflight { warnings: Vec::new(), errors: vec![no_engine(Error::from(e.clone()), facts)] };
+        return Preflight {
+            warnings: Vec::new(),
+            errors: vec![advised(e.clone(), facts).state("nothing was created")],
+        };
     }
     let mut result = Preflight::default();
     for entry in ask(checks().into_iter().filter(|check| check.fast), facts) {
@@ -48,18 +54,26 @@ pub fn preflight(facts: &Facts) -> Preflight {
     result
 }
 
-/// The engine's own error, with the remedy for this machine in place of the general one.
-fn no_engine(mut error: Error, facts: &Facts) -> Error {
-    error.kind = ErrorKind::Environment;
+/// The error of a Docker that cannot be reached, with the remedy for this machine in place of the general one.
+pub fn advise(error: Error, host: Host) -> Error {
+    let facts = Facts {
+        engine: Err(error.clone()),
+        networks: Vec::new(),
+        host,
+        env: Env::new(),
+        now: SystemTime::now(),
+        demand: Demand::default(),
+    };
+    advised(error, &facts)
+}
+
+fn advised(mut error: Error, facts: &Facts) -> Error {
     let answer = ask(checks().into_iter().filter(|check| check.id == "docker"), facts);
-    for entry in answer {
-        if entry.safe_fix.is_some() {
-            error.hints =
-                vec!["let `knarr doctor --fix` (or `knarr up --fix`) install and start what is missing".into()];
-        }
+    for entry in answer.into_iter().filter(|entry| entry.safe_fix.is_some()) {
+        error.hints = vec!["let `knarr doctor --fix` (or `knarr up --fix`) install and start what is missing".into()];
         error = entry.fix.into_iter().fold(error, |error, fix| error.hint(hint(&fix)));
     }
-    error.state("nothing was created")
+    error
 }
 
 fn warning(entry: &Entry) -> String {
@@ -91,9 +105,9 @@ fn hint(fix: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::{healthy, healthy_probe, on, poor};
+    use super::super::facts::{healthy, healthy_probe, on, poor, unreachable};
     use super::*;
-    use crate::engine::{EngineError, EngineErrorKind};
+    use crate::host::probe::FakeProbe;
 
     #[test]
     fn a_fit_machine_says_nothing() {
@@ -141,17 +155,14 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn without_docker_only_that_counts() {
-        let mut facts = on(healthy_probe().file("/usr/bin/apt-get", "").file("/run/systemd/system/x", ""));
-        let refused = EngineError::new(
-            "reach Docker at",
-            "unix:///var/run/docker.sock",
-            EngineErrorKind::Unreachable,
-            "no such file",
-        );
-        facts.engine = Err(refused);
+        let bare = ["/proc/77/comm", "/proc/77/status", "/proc/77/limits"]
+            .into_iter()
+            .fold(healthy_probe(), FakeProbe::without);
+        let mut facts = on(bare.file("/usr/bin/apt-get", "").file("/run/systemd/system/x", ""));
+        facts.engine = Err(unreachable("unix:///var/run/docker.sock", "the socket does not exist"));
         insta::assert_snapshot!(preflight(&facts).into_result().expect_err("no Docker"), @r"
         error: cannot reach Docker at `unix:///var/run/docker.sock`
-          caused by: no such file
+          caused by: the socket does not exist
           nothing was created
         hint: let `knarr doctor --fix` (or `knarr up --fix`) install and start what is missing
         hint: run `sudo apt-get update && sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io iptables && sudo systemctl enable --now docker`

@@ -1,11 +1,13 @@
 //! Docker in our words: the narrow trait behind which everything Docker happens.
 //!
-//! `docker.rs` is the only file that names bollard, `fake.rs` is an engine in memory that records calls and injects
+//! `docker` is the only place that names bollard, `fake` is an engine in memory that records calls and injects
 //! failures. Methods return `Send` futures; callers are generic over `E: Engine` and hold an `Arc<E>`.
 
 pub mod archive;
 pub mod docker;
+#[doc(hidden)]
 pub mod fake;
+pub mod op;
 
 use std::collections::BTreeMap;
 use std::fmt;

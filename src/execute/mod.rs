@@ -1,1 +1,326 @@
-//! Laid out, being written.
+//! Carries out a plan: phase by phase, the steps of a phase together, cancellable, and undone when it fails.
+//!
+//! After a cancel no new step starts, calls that change something are finished (a dropped request may still be carried
+//! out by Docker), waits are dropped at once, and only when everything is joined the undo begins.
+
+mod failure;
+pub mod timings;
+pub mod undo;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use self::failure::Failure;
+use self::timings::Timings;
+use crate::engine::{ContainerSpec, Engine, EngineError, EngineErrorKind, NetworkSpec, archive};
+use crate::error::{Error, ErrorKind, Result};
+use crate::health::dns;
+use crate::health::nodes::NodeWatch;
+use crate::kubernetes::{Connect, Kubernetes};
+use crate::manifests;
+use crate::node::render::{self, Entry, FileSpec, materialize};
+use crate::pki::Pki;
+use crate::plan::{Milestone, NodeStep, Plan, Step};
+use crate::report::{Reporter, Steps};
+
+/// Between two tries to reach an API server that does not answer yet; its own agent tells when it does, so this only
+/// bridges the last milliseconds.
+const RETRY: Duration = Duration::from_millis(20);
+
+/// What carrying out a plan needs from outside.
+pub struct Context<E> {
+    /// Docker.
+    pub engine: Arc<E>,
+    /// Connects to the new API server.
+    pub connector: Arc<dyn Connect>,
+    /// The screen.
+    pub reporter: Arc<dyn Reporter>,
+    /// Cancelled by the first interrupt.
+    pub cancel: CancellationToken,
+}
+
+/// How `create` was asked to behave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How long the whole boot may take.
+    pub wait: Duration,
+    /// Whether a failed cluster is kept for inspection.
+    pub retain: bool,
+}
+
+/// What became of a creation that failed.
+pub struct Failed {
+    /// The error with the state things are in now.
+    pub error: Error,
+    /// Set when another choice of subnet or port may help: which of them was taken.
+    pub taken: Option<EngineErrorKind>,
+}
+
+/// A cluster that was created.
+pub struct Created {
+    /// When each milestone was reached.
+    pub timings: Timings,
+    /// The connection to its API server, with the rights of the super administrator.
+    pub kubernetes: Option<Arc<dyn Kubernetes>>,
+}
+
+/// Carries out a plan; on failure or cancel removes what this run made, unless it shall be retained.
+pub async fn create<E: Engine>(
+    context: &Context<E>,
+    plan: &Plan,
+    pki: &Pki,
+    options: Options,
+) -> std::result::Result<Created, Box<Failed>> {
+    let run = Run {
+        context,
+        plan,
+        pki,
+        deadline: Instant::now() + options.wait,
+        wait: options.wait,
+        timings: Timings::start(),
+        network_id: OnceLock::new(),
+        claimed: Mutex::default(),
+        watch: NodeWatch::new(Arc::clone(&context.engine)),
+        kubernetes: OnceLock::new(),
+        last_reason: Mutex::default(),
+    };
+    match run.phases().await {
+        Ok(()) => Ok(Created { timings: run.timings.clone(), kubernetes: run.kubernetes.get().cloned() }),
+        Err(failure) => {
+            let taken = failure.taken();
+            // The listeners must not see the nodes go.
+            let (plan, engine) = (run.plan, Arc::clone(&context.engine));
+            drop(run);
+            let error = undo::after_failure(&*engine, plan, failure.error, options.retain, &context.reporter).await;
+            Err(Box::new(Failed { error, taken }))
+        }
+    }
+}
+
+struct Run<'a, E> {
+    context: &'a Context<E>,
+    plan: &'a Plan,
+    pki: &'a Pki,
+    deadline: Instant,
+    wait: Duration,
+    timings: Timings,
+    network_id: OnceLock<String>,
+    /// Container ids by name of what `ClaimName` made.
+    claimed: Mutex<HashMap<String, String>>,
+    watch: NodeWatch<E>,
+    kubernetes: OnceLock<Arc<dyn Kubernetes>>,
+    /// The last thing a wait said it waits for.
+    last_reason: Mutex<Option<String>>,
+}
+
+impl<E: Engine> Run<'_, E> {
+    async fn phases(&self) -> std::result::Result<(), Failure> {
+        let total = self.plan.phases.len();
+        let steps = Steps::new(Arc::clone(&self.context.reporter));
+        for (index, phase) in self.plan.phases.iter().enumerate() {
+            if self.context.cancel.is_cancelled() {
+                return Err(self.interrupted(index, total, &phase.title).into());
+            }
+            let shown = steps.start(&phase.title);
+            let progress = |what: &str| {
+                shown.progress(what);
+                if let Ok(mut last) = self.last_reason.lock() {
+                    *last = Some(what.to_owned());
+                }
+            };
+            // Every step is joined, whatever the others do: nothing may come into being after the undo.
+            let outcomes = join_all(phase.steps.iter().map(|step| self.step(step, &progress))).await;
+            let failure = outcomes.into_iter().filter_map(std::result::Result::err).reduce(Failure::worse);
+            match failure {
+                Some(_) if self.context.cancel.is_cancelled() => {
+                    return Err(self.interrupted(index, total, &phase.title).into());
+                }
+                Some(failure) => return Err(failure),
+                None => {
+                    shown.done(&phase.done);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn interrupted(&self, index: usize, total: usize, title: &str) -> Error {
+        let cluster = self.plan.layout.name();
+        Error::new(
+            ErrorKind::Interrupted,
+            format!("stopped creating cluster `{cluster}` at step {} of {total} ({title})", index + 1),
+        )
+    }
+
+    async fn step(&self, step: &Step, progress: &(dyn Fn(&str) + Send + Sync)) -> std::result::Result<(), Failure> {
+        match step {
+            Step::CreateNetwork(spec) => self.create_network(spec).await,
+            Step::ClaimName(spec) => self.claim(spec).await,
+            Step::StartNode(node) => self.start_node(node).await,
+            Step::Await(milestone) => Ok(self.bounded(self.reach(*milestone, progress)).await?),
+            Step::ApplyRights => {
+                let objects = manifests::rights(&self.plan.layout)?;
+                Ok(self.bounded(async { self.kubernetes()?.apply(&objects, progress).await }).await?)
+            }
+            Step::AdoptNodes => Ok(self.bounded(self.adopt(progress)).await?),
+            Step::ApplySystem => {
+                let objects = manifests::system(&self.plan.layout)?;
+                Ok(self.bounded(async { self.kubernetes()?.apply(&objects, progress).await }).await?)
+            }
+        }
+    }
+
+    async fn create_network(&self, spec: &NetworkSpec) -> std::result::Result<(), Failure> {
+        let id = self.context.engine.create_network(spec).await.map_err(|e| self.refused(e))?;
+        // Attaching by id keeps two runs apart that made a network of the same name at the same moment.
+        let _ = self.network_id.set(id);
+        Ok(())
+    }
+
+    async fn claim(&self, spec: &ContainerSpec) -> std::result::Result<(), Failure> {
+        let id = self.create_container(spec).await?;
+        if let Ok(mut claimed) = self.claimed.lock() {
+            claimed.insert(spec.name.clone(), id);
+        }
+        Ok(())
+    }
+
+    async fn create_container(&self, spec: &ContainerSpec) -> std::result::Result<String, Failure> {
+        let mut spec = spec.clone();
+        if let (Some(attachment), Some(id)) = (&mut spec.network, self.network_id.get()) {
+            attachment.network.clone_from(id);
+        }
+        self.context.engine.create_container(&spec).await.map_err(|e| self.refused(e))
+    }
+
+    async fn start_node(&self, node: &NodeStep) -> std::result::Result<(), Failure> {
+        let name = &node.container.name;
+        let claimed = self.claimed.lock().ok().and_then(|c| c.get(name).cloned());
+        let id = match claimed {
+            Some(id) => id,
+            None => self.create_container(&node.container).await?,
+        };
+        self.go_on()?;
+        let tar = pack(&node.files, self.pki)?;
+        self.context.engine.put_archive(&id, "/", tar).await.map_err(|e| self.refused(e))?;
+        self.go_on()?;
+        self.context.engine.start_container(&id).await.map_err(|e| self.refused(e))?;
+        self.timings.mark(timings::CONTAINERS_STARTED);
+        self.watch.add(name);
+        Ok(())
+    }
+
+    /// Refuses to begin another call after an interrupt.
+    fn go_on(&self) -> std::result::Result<(), Failure> {
+        if self.context.cancel.is_cancelled() {
+            return Err(Error::new(ErrorKind::Interrupted, "interrupted").into());
+        }
+        Ok(())
+    }
+
+    /// A refusal of Docker as a person should read it.
+    fn refused(&self, e: EngineError) -> Failure {
+        failure::explain(e, &self.plan.layout)
+    }
+
+    fn kubernetes(&self) -> Result<&Arc<dyn Kubernetes>> {
+        if let Some(client) = self.kubernetes.get() {
+            return Ok(client);
+        }
+        let access = self.pki.super_admin(&self.plan.layout);
+        let client = self.context.connector.connect(&access)?;
+        Ok(self.kubernetes.get_or_init(|| client))
+    }
+
+    /// Runs a wait until it ends, the nodes are beyond hope, the time is up or the run is cancelled.
+    async fn bounded(&self, wait: impl Future<Output = Result<()>>) -> Result<()> {
+        tokio::select! {
+            biased;
+            () = self.context.cancel.cancelled() => Err(Error::new(ErrorKind::Interrupted, "interrupted")),
+            result = wait => result,
+            error = self.watch.doom() => Err(error),
+            () = tokio::time::sleep_until(self.deadline.into()) => Err(self.too_late().await),
+        }
+    }
+
+    async fn too_late(&self) -> Error {
+        let cluster = self.plan.layout.name();
+        let wait = humantime::format_duration(self.wait);
+        let mut error =
+            Error::new(ErrorKind::NotReady, format!("cluster `{cluster}` did not become usable within {wait}"));
+        if let Some(last) = self.last_reason.lock().ok().and_then(|l| l.clone()) {
+            error = error.cause(last);
+        }
+        if let Some((node, component)) = self.watch.first_unready() {
+            let what = component.waiting_for.unwrap_or_else(|| "to become ready".into());
+            error = error.cause(format!("`{}` on `{node}` still waits: {what}", component.name));
+            error = error.evidence(self.watch.last_lines(&node, &component.name).await);
+        }
+        error
+    }
+
+    async fn reach(&self, milestone: Milestone, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+        match milestone {
+            Milestone::ApiAnswers => self.api_answers(progress).await,
+            Milestone::NodesReady => {
+                let names: Vec<String> = self.plan.layout.nodes.iter().map(|n| n.spec.name.to_string()).collect();
+                self.kubernetes()?.nodes_ready(&names, progress).await?;
+                self.timings.mark(timings::NODES_READY);
+                Ok(())
+            }
+            Milestone::DefaultServiceAccount => self.kubernetes()?.default_service_account(progress).await,
+            Milestone::DnsAnswers => {
+                let first_pod = async {
+                    let outcome = self.kubernetes()?.first_pod_running(&|_| ()).await;
+                    self.timings.mark(timings::FIRST_POD);
+                    outcome
+                };
+                let answers = dns::answers(&*self.context.engine, &self.plan.layout, progress);
+                futures::future::try_join(first_pod, answers).await?;
+                self.timings.mark(timings::DNS);
+                Ok(())
+            }
+        }
+    }
+
+    async fn api_answers(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+        let first = self.plan.layout.first_control_plane().spec.name.as_str();
+        progress("etcd");
+        self.watch.component_ready(first, "etcd").await;
+        self.timings.mark(timings::ETCD);
+        progress("kube-apiserver");
+        self.watch.component_ready(first, "kube-apiserver").await;
+        let kubernetes = self.kubernetes()?;
+        while let Err(e) = kubernetes.answers().await {
+            progress(e.causes.last().unwrap_or(&e.message));
+            tokio::time::sleep(RETRY).await;
+        }
+        self.timings.mark(timings::API);
+        Ok(())
+    }
+
+    async fn adopt(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+        let layout = &self.plan.layout;
+        let adoptions: Vec<_> = layout.nodes.iter().map(|node| render::adoption(layout, node)).collect();
+        let registered = |_: &str| self.timings.mark(timings::NODE_REGISTERED);
+        self.kubernetes()?.adopt_nodes(&adoptions, &registered, progress).await
+    }
+}
+
+/// The files of a node as one archive. They carry no time: two runs of one plan differ only in what is random.
+fn pack(files: &[FileSpec], pki: &Pki) -> Result<Vec<u8>> {
+    let mut tree = archive::Tree::new(0);
+    for file in files {
+        let path = file.path.trim_start_matches('/');
+        match materialize(file, pki)? {
+            Entry::Folder => tree.folder(path, file.mode)?,
+            Entry::Link(target) => tree.link(path, &target)?,
+            Entry::File(bytes) => tree.file(path, file.mode, bytes.to_vec())?,
+        };
+    }
+    tree.build()
+}

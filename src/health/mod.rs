@@ -1,1 +1,4 @@
-//! Laid out, being written.
+//! Is it well? What the nodes' agents say, kept fresh while something is waited for, and the cluster DNS.
+
+pub mod dns;
+pub mod nodes;

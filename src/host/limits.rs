@@ -80,6 +80,11 @@ impl Host {
         noted.filter(is_dockerd).or_else(|| self.probe.list("/proc").into_iter().find(is_dockerd))
     }
 
+    /// Whether a Docker daemon runs among the processes that can be seen.
+    pub fn docker_is_running(&self) -> bool {
+        self.dockerd().is_some()
+    }
+
     /// Whether the daemon may give CAP_SYS_RESOURCE to containers.
     pub fn docker_has_sys_resource(&self) -> Option<bool> {
         let status = self.text(&format!("/proc/{}/status", self.dockerd()?))?;

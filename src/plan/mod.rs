@@ -1,3 +1,248 @@
-//! From spec and host facts to a plan: data that can be printed, compared and refused.
+//! From spec and choices to a plan: data that can be printed, compared and refused. Pure: no I/O, no clock, no env.
+//!
+//! Phases run in order, the steps of a phase together. Steps name certificates and files; secret bytes come into being
+//! only when they are executed, so a plan can be shown to anyone.
 
+pub mod container;
 pub mod layout;
+pub mod names;
+mod print;
+
+use ipnet::Ipv4Net;
+use knarr_contract::Role;
+
+use self::layout::{Egress, Layout, NodeLayout, nth};
+use crate::engine::{ContainerSpec, NetworkSpec, PortBinding};
+use crate::error::{Error, ErrorKind};
+use crate::node::render::{self, FileSpec};
+use crate::spec::ClusterSpec;
+
+/// What was found out or chosen about this host before planning, so that planning itself is pure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choices {
+    /// The identity of this run.
+    pub create_id: String,
+    /// The free subnet for the cluster's Docker network.
+    pub subnet: Ipv4Net,
+    /// The free host port for the API; used when the spec leaves it open.
+    pub api_port: u16,
+    /// Free host ports for the port mappings that leave theirs open, in their order.
+    pub host_ports: Vec<u16>,
+    /// Proxy and trust for image pulls.
+    pub egress: Egress,
+}
+
+/// Everything that `create` will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Where everything stands.
+    pub layout: Layout,
+    /// What happens, in order.
+    pub phases: Vec<Phase>,
+}
+
+/// Steps that run together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase {
+    /// While it runs: `starting 3 nodes`.
+    pub title: String,
+    /// When it is done: `started 3 nodes`.
+    pub done: String,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Make the cluster's network.
+    CreateNetwork(NetworkSpec),
+    /// Make the first control plane's container: its name is the lock against a second run for the same cluster.
+    ClaimName(Box<ContainerSpec>),
+    /// Make one node's container (unless it was the claim), put its files in and start it.
+    StartNode(Box<NodeStep>),
+    /// Wait until something holds.
+    Await(Milestone),
+    /// Apply the objects that the cluster's own components need before they can work.
+    ApplyRights,
+    /// Give the Node objects what only an administrator may: role labels, taints, pod CIDR.
+    AdoptNodes,
+    /// Apply `manifests/system`.
+    ApplySystem,
+}
+
+/// One node's container and what goes into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeStep {
+    /// The container.
+    pub container: ContainerSpec,
+    /// Its files, node.json among them.
+    pub files: Vec<FileSpec>,
+}
+
+/// Something that a cluster reaches on its way to being usable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Milestone {
+    /// The API server answers an authenticated request.
+    ApiAnswers,
+    /// All nodes are Ready.
+    NodesReady,
+    /// The default ServiceAccount exists, so that pods can be created.
+    DefaultServiceAccount,
+    /// The cluster DNS answers inside a pod's network.
+    DnsAnswers,
+}
+
+impl Milestone {
+    /// While it is waited for.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::ApiAnswers => "waiting for the API server",
+            Self::NodesReady => "waiting for the nodes to be Ready",
+            Self::DefaultServiceAccount => "waiting for the default ServiceAccount",
+            Self::DnsAnswers => "waiting for the cluster DNS to answer inside a pod",
+        }
+    }
+}
+
+impl Plan {
+    /// Plans the creation of a cluster. With `wait` the plan ends with the milestones that make a cluster usable.
+    pub fn create(spec: ClusterSpec, choices: &Choices, wait: bool) -> Result<Self, Error> {
+        let layout = lay_out(spec, choices)?;
+        let mut open_ports = choices.host_ports.iter().copied();
+        let mut nodes = Vec::new();
+        for node in &layout.nodes {
+            let mut published = Vec::new();
+            if node.spec.name == layout.first_control_plane().spec.name {
+                published.push(container::api_binding(&layout));
+            }
+            for port in &node.spec.ports {
+                published.push(PortBinding {
+                    host_address: port.host_address,
+                    host_port: match port.host_port {
+                        Some(fixed) => fixed,
+                        None => open_ports.next().ok_or_else(|| {
+                            Error::new(ErrorKind::Bug, "fewer free ports were chosen than the config leaves open")
+                        })?,
+                    },
+                    container_port: port.container_port,
+                    protocol: port.protocol,
+                });
+            }
+            nodes.push(Step::StartNode(Box::new(NodeStep {
+                container: container::node(&layout, node, &published),
+                files: render::files(&layout, node),
+            })));
+        }
+        let claim = match nodes.first() {
+            Some(Step::StartNode(first)) => Step::ClaimName(Box::new(first.container.clone())),
+            _ => return Err(Error::new(ErrorKind::Bug, "a cluster without nodes was planned")),
+        };
+        let count = nodes.len();
+        let plural = if count == 1 { "" } else { "s" };
+        let mut phases = vec![
+            phase("creating the network", "created the network", vec![Step::CreateNetwork(network(&layout))]),
+            phase("claiming the name", "claimed the name", vec![claim]),
+            phase(format!("starting {count} node{plural}"), format!("started {count} node{plural}"), nodes),
+            phase("waiting for the API server", "the API server answers", vec![Step::Await(Milestone::ApiAnswers)]),
+            phase("granting rights to the components", "granted rights to the components", vec![Step::ApplyRights]),
+            phase(
+                "installing the cluster DNS and adopting the nodes",
+                "installed the cluster DNS and adopted the nodes",
+                vec![Step::AdoptNodes, Step::ApplySystem],
+            ),
+        ];
+        if wait {
+            phases.push(phase(
+                "waiting until the cluster is usable",
+                "the cluster is usable",
+                vec![
+                    Step::Await(Milestone::NodesReady),
+                    Step::Await(Milestone::DefaultServiceAccount),
+                    Step::Await(Milestone::DnsAnswers),
+                ],
+            ));
+        }
+        Ok(Self { layout, phases })
+    }
+
+    /// Every container of the plan with its files.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeStep> {
+        self.phases.iter().flat_map(|p| &p.steps).filter_map(|step| match step {
+            Step::StartNode(node) => Some(node.as_ref()),
+            _ => None,
+        })
+    }
+}
+
+fn phase(title: impl Into<String>, done: impl Into<String>, steps: Vec<Step>) -> Phase {
+    Phase { title: title.into(), done: done.into(), steps }
+}
+
+fn network(layout: &Layout) -> NetworkSpec {
+    NetworkSpec {
+        name: names::network(layout.name()),
+        labels: names::labels(layout, None),
+        subnet: layout.subnet,
+        gateway: layout.gateway,
+        ip_range: layout.ip_range,
+    }
+}
+
+/// Gives every node its address and its pods' addresses.
+fn lay_out(spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
+    let subnet = choices.subnet;
+    let too_small = |what: &str, net: Ipv4Net| {
+        Error::new(ErrorKind::Config, format!("{what} `{net}` is too small for {} nodes", spec.nodes.len()))
+            .hint("use a larger one: a /24 network serves 62 nodes, and every node takes a /24 of the pod subnet")
+    };
+    // Quarters of the subnet: host and nodes, spare, foreign containers, LoadBalancer services.
+    let quarter = subnet.prefix_len() + 2;
+    if quarter > 30 || spec.nodes.len() + 2 > 1 << (32 - quarter) {
+        return Err(too_small("the node subnet", subnet));
+    }
+    let ip_range = Ipv4Net::new(nth(subnet, 2 << (32 - quarter)), quarter)
+        .map_err(|e| Error::new(ErrorKind::Bug, "cannot divide the node subnet").source(&e))?;
+    let node_mask = 24.max(spec.networking.pod_subnet.prefix_len());
+    let pod_cidrs: Vec<Ipv4Net> = spec
+        .networking
+        .pod_subnet
+        .subnets(node_mask)
+        .map(|all| all.take(spec.nodes.len()).collect())
+        .unwrap_or_default();
+    if pod_cidrs.len() < spec.nodes.len() {
+        return Err(too_small("the pod subnet", spec.networking.pod_subnet));
+    }
+    let mut next_address = 2..;
+    let nodes = spec
+        .nodes
+        .iter()
+        .zip(pod_cidrs)
+        .map(|(node, pod_cidr)| NodeLayout {
+            spec: node.clone(),
+            address: nth(subnet, next_address.next().unwrap_or(2)),
+            pod_cidr,
+        })
+        .collect();
+    let api_port = spec.networking.api_port.unwrap_or(choices.api_port);
+    Ok(Layout {
+        create_id: choices.create_id.clone(),
+        subnet,
+        gateway: nth(subnet, 1),
+        ip_range,
+        api: (spec.networking.api_address, api_port).into(),
+        nodes,
+        egress: choices.egress.clone(),
+        spec,
+    })
+}
+
+/// How many nodes of each role, in words: `1 control plane and 2 workers`.
+pub fn describe(spec: &ClusterSpec) -> String {
+    let count = |role: Role| spec.nodes.iter().filter(|n| n.role == role).count();
+    let some = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    match (count(Role::ControlPlane), count(Role::Worker)) {
+        (planes, 0) => some(planes, "control plane"),
+        (planes, workers) => format!("{} and {}", some(planes, "control plane"), some(workers, "worker")),
+    }
+}

@@ -1,7 +1,11 @@
 //! The small values of a cluster: parsed once, displayed once, never wrong afterwards.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net};
 
 /// A text that was refused, with the reason and an example that would pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +38,7 @@ macro_rules! text_value {
             }
         }
 
-        impl std::str::FromStr for $name {
+        impl FromStr for $name {
             type Err = Refused;
             fn from_str(text: &str) -> Result<Self, Refused> {
                 Self::parse(text)
@@ -60,7 +64,8 @@ text_value! {
     ImageRef
 }
 
-fn is_dns_label(text: &str, max: usize) -> bool {
+/// Whether `text` is a DNS-1123 label of at most `max` characters.
+pub(crate) fn is_dns_label(text: &str, max: usize) -> bool {
     let bytes = text.as_bytes();
     let alnum = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     !bytes.is_empty()
@@ -68,6 +73,11 @@ fn is_dns_label(text: &str, max: usize) -> bool {
         && bytes.iter().all(|&b| alnum(b) || b == b'-')
         && alnum(bytes[0])
         && alnum(bytes[bytes.len() - 1])
+}
+
+/// Whether `text` is a DNS-1123 subdomain: labels with dots between them, at most 253 characters.
+pub(crate) fn is_dns_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(|label| is_dns_label(label, 63))
 }
 
 impl ClusterName {
@@ -95,7 +105,7 @@ impl NodeName {
 impl DnsDomain {
     /// Parses a domain.
     pub fn parse(text: &str) -> Result<Self, Refused> {
-        if text.len() <= 253 && text.split('.').all(|label| is_dns_label(label, 63)) {
+        if is_dns_subdomain(text) {
             return Ok(Self(text.into()));
         }
         Err(Refused(format!("`{text}` is not a DNS domain, for example `cluster.local`")))
@@ -103,17 +113,102 @@ impl DnsDomain {
 }
 
 impl ImageRef {
-    /// Parses a reference (`name[:tag][@digest]`).
+    /// Parses a reference: `[registry[:port]/]name[:tag][@digest]`, as the OCI distribution specification has it.
     pub fn parse(text: &str) -> Result<Self, Refused> {
-        let fine = !text.is_empty()
-            && text.len() <= 255
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/:@+".contains(&b))
-            && text.as_bytes()[0].is_ascii_alphanumeric();
-        if fine {
-            return Ok(Self(text.into()));
+        match wrong_in_reference(text) {
+            None => Ok(Self(text.into())),
+            Some(wrong) => Err(Refused(format!(
+                "`{text}` is not an image reference ({wrong}), for example `knarr.dev/node:v1.36.4`"
+            ))),
         }
-        Err(Refused(format!("`{text}` is not an image reference, for example `knarr.dev/node:v1.36.4`")))
     }
+}
+
+/// What is wrong in an image reference, if anything is.
+fn wrong_in_reference(text: &str) -> Option<String> {
+    let (rest, digest) = text.split_once('@').map_or((text, None), |(rest, digest)| (rest, Some(digest)));
+    if let Some(digest) = digest
+        && let Some(wrong) = wrong_in_digest(digest)
+    {
+        return Some(wrong);
+    }
+    // A colon before the last slash belongs to the registry's port.
+    let name_end = rest.rfind(':').filter(|colon| !rest[*colon..].contains('/')).unwrap_or(rest.len());
+    let (name, tag) = (&rest[..name_end], rest.get(name_end + 1..));
+    if let Some(tag) = tag {
+        let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+        let fine = tag.len() <= 128
+            && tag.bytes().next().is_some_and(word)
+            && tag.bytes().all(|b| word(b) || b == b'.' || b == b'-');
+        if !fine {
+            return Some(format!("the tag `{tag}` is wrong"));
+        }
+    }
+    if name.is_empty() || name.len() > 255 {
+        return Some("the name must have 1 to 255 characters".into());
+    }
+    let is_registry = |part: &str| part == "localhost" || part.contains(['.', ':']);
+    let path = match name.split_once('/') {
+        Some((registry, path)) if is_registry(registry) => {
+            let (host, port) = registry.split_once(':').map_or((registry, None), |(host, port)| (host, Some(port)));
+            let port_fits = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+            if !is_dns_subdomain(&host.to_ascii_lowercase()) || !port_fits {
+                return Some(format!("the registry `{registry}` is wrong"));
+            }
+            path
+        }
+        _ => name,
+    };
+    let wrong = path.split('/').find(|part| !is_path_component(part))?;
+    Some(format!("the part `{wrong}` is wrong"))
+}
+
+/// Lower-case letters and digits, with `.`, `_`, `__` or dashes between them.
+fn is_path_component(part: &str) -> bool {
+    let alnum = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let (Some(first), Some(last)) = (part.bytes().next(), part.bytes().last()) else { return false };
+    let separators = part.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    alnum(first)
+        && alnum(last)
+        && separators.into_iter().all(|s| matches!(s, "" | "." | "_" | "__") || s.bytes().all(|b| b == b'-'))
+}
+
+fn wrong_in_digest(digest: &str) -> Option<String> {
+    let hex = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let length = match digest.split_once(':') {
+        Some(("sha256", _)) => 64,
+        Some(("sha512", _)) => 128,
+        _ => return Some(format!("the digest `{digest}` must begin with `sha256:` or `sha512:`")),
+    };
+    let digits = &digest[7..];
+    let fine = digits.len() == length && hex(digits);
+    (!fine).then(|| format!("the digest must have {length} characters 0-9 and a-f, not {}", digits.len()))
+}
+
+/// Parses an IPv4 subnet in its canonical form: `10.244.0.0/16`, never `10.244.3.1/16`.
+pub fn parse_subnet(text: &str) -> Result<Ipv4Net, Refused> {
+    let Ok(subnet) = text.parse::<Ipv4Net>() else {
+        let why = match text.parse::<IpNet>() {
+            Ok(_) => " (IPv6 comes with a later version)",
+            Err(_) => "",
+        };
+        return Err(Refused(format!("`{text}` is not an IPv4 subnet{why}, for example `10.244.0.0/16`")));
+    };
+    let canonical = subnet.trunc();
+    if canonical == subnet {
+        return Ok(subnet);
+    }
+    Err(Refused(format!("`{text}` names an address, not a subnet (did you mean `{canonical}`?)")))
+}
+
+/// Parses a time to wait, such as `90s`, `2m` or `1h30m`: more than nothing and at most a day.
+pub fn parse_wait(text: &str) -> Result<Duration, Refused> {
+    let wait = humantime::parse_duration(text)
+        .map_err(|_| Refused(format!("`{text}` is not a duration, for example `90s` or `2m`")))?;
+    if wait.is_zero() || wait > Duration::from_secs(24 * 60 * 60) {
+        return Err(Refused(format!("`{text}` must be more than 0s and at most 24h")));
+    }
+    Ok(wait)
 }
 
 /// A transport protocol.
@@ -138,6 +233,24 @@ impl Protocol {
     }
 }
 
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = Refused;
+
+    /// Takes `TCP` as well as `tcp`: Kubernetes writes the one, Docker the other.
+    fn from_str(text: &str) -> Result<Self, Refused> {
+        [Self::Tcp, Self::Udp, Self::Sctp]
+            .into_iter()
+            .find(|protocol| text.eq_ignore_ascii_case(protocol.as_str()))
+            .ok_or_else(|| Refused(format!("`{text}` is not a protocol; use `TCP`, `UDP` or `SCTP`")))
+    }
+}
+
 /// A port of a node published on the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortMapping {
@@ -151,6 +264,19 @@ pub struct PortMapping {
     pub protocol: Protocol,
 }
 
+impl fmt::Display for PortMapping {
+    /// `127.0.0.1:8080->80/tcp`; a port that is still to be chosen is `*`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host_address, host_port, container_port, protocol } = self;
+        match host_port {
+            Some(port) => write!(f, "{}", SocketAddr::new(*host_address, *port))?,
+            None if host_address.is_ipv6() => write!(f, "[{host_address}]:*")?,
+            None => write!(f, "{host_address}:*")?,
+        }
+        write!(f, "->{container_port}/{protocol}")
+    }
+}
+
 /// A taint of a Node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taint {
@@ -160,4 +286,110 @@ pub struct Taint {
     pub value: String,
     /// `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
     pub effect: String,
+}
+
+impl fmt::Display for Taint {
+    /// As kubectl writes it: `key=value:effect`, or `key:effect` without a value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, value, effect } = self;
+        if value.is_empty() { write!(f, "{key}:{effect}") } else { write!(f, "{key}={value}:{effect}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn image_references() {
+        let digest = "a".repeat(64);
+        let fine = [
+            "busybox".to_owned(),
+            "knarr.dev/node:v1.36.4".into(),
+            "localhost/a".into(),
+            "localhost:5000/a/b_c/d__e/f--g:X_1.2-3".into(),
+            "10.0.0.1:5000/a".into(),
+            format!("a/b@sha256:{digest}"),
+            format!("a/b:c@sha256:{digest}"),
+        ];
+        for text in fine {
+            assert_eq!(ImageRef::parse(&text).expect("fine").as_str(), text);
+        }
+        let wrong = [
+            ("", "1 to 255"),
+            ("Busybox", "`Busybox`"),
+            ("a:", "the tag"),
+            ("a:-x", "the tag"),
+            ("a//b", "the part ``"),
+            ("a/b-", "`b-`"),
+            ("a/b..c", "`b..c`"),
+            ("reg.io:99999/a", "`reg.io:99999`"),
+            ("a@sha256:abc", "64 characters"),
+            ("a@md5:abc", "must begin with"),
+            ("a b", "`a b`"),
+            ("a;rm", "`a;rm`"),
+        ];
+        for (text, part) in wrong {
+            let refused = ImageRef::parse(text).expect_err(text).0;
+            assert!(refused.contains(part), "{refused}");
+        }
+    }
+
+    #[test]
+    fn waits() {
+        assert_eq!(parse_wait("1h30m"), Ok(Duration::from_secs(5400)));
+        for wrong in ["", "0s", "25h", "soon", "-1s", "5"] {
+            assert!(parse_wait(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn values_are_written_as_tools_write_them() {
+        let mapping = |host_port| PortMapping {
+            host_address: [127, 0, 0, 1].into(),
+            host_port,
+            container_port: 80,
+            protocol: Protocol::Tcp,
+        };
+        assert_eq!(mapping(Some(8080)).to_string(), "127.0.0.1:8080->80/tcp");
+        assert_eq!(mapping(None).to_string(), "127.0.0.1:*->80/tcp");
+        let taint = |value: &str| Taint { key: "k".into(), value: value.into(), effect: "NoSchedule".into() };
+        assert_eq!((taint("v").to_string(), taint("").to_string()), ("k=v:NoSchedule".into(), "k:NoSchedule".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn names_are_labels(text in "[a-zA-Z0-9._-]{0,40}") {
+            let fits = !text.is_empty()
+                && text.len() <= 32
+                && !text.starts_with('-')
+                && !text.ends_with('-')
+                && !text.contains(|c: char| c.is_ascii_uppercase() || c == '.' || c == '_');
+            prop_assert_eq!(ClusterName::parse(&text).is_ok(), fits);
+            prop_assert_eq!(text.parse::<ClusterName>().is_ok(), fits);
+            if fits {
+                let node = format!("{text}-control-plane99");
+                prop_assert!(NodeName::parse(&node).is_ok(), "every cluster name leaves room for its nodes' names");
+            }
+        }
+
+        #[test]
+        fn subnets_are_canonical(address in any::<u32>(), length in 0u8..=32) {
+            let written = format!("{}/{length}", std::net::Ipv4Addr::from(address));
+            let canonical = Ipv4Net::new(address.into(), length).expect("at most 32").trunc();
+            prop_assert_eq!(parse_subnet(&canonical.to_string()), Ok(canonical));
+            match parse_subnet(&written) {
+                Ok(subnet) => prop_assert_eq!(subnet.to_string(), written),
+                Err(refused) => prop_assert!(refused.0.contains(&canonical.to_string()), "{}", refused),
+            }
+        }
+
+        #[test]
+        fn no_text_makes_a_parser_panic(text in any::<String>()) {
+            let _ = (ClusterName::parse(&text), NodeName::parse(&text), DnsDomain::parse(&text));
+            let _ = (ImageRef::parse(&text), parse_subnet(&text), parse_wait(&text), text.parse::<Protocol>());
+        }
+    }
 }

@@ -22,6 +22,16 @@ pub const AGENT_SOCKET: &str = "/run/knarr/agent.sock";
 pub const RESOLVER_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 53, 53);
 /// The folder of preloaded images inside the node image: the seed of `/var/lib/containerd`.
 pub const IMAGE_SEED: &str = "/usr/lib/knarr/images/root";
+/// The folder of containerd drop-in files, in which `knarr-node` writes what only the node can know (for instance that
+/// OOM scores cannot be lowered). The rendered `config.toml` must have `imports = ["/etc/containerd/conf.d/*.toml"]`.
+pub const CONTAINERD_DROP_INS: &str = "/etc/containerd/conf.d";
+/// The folder of kubelet drop-in files, in which `knarr-node` writes what only the node can know (for instance that
+/// control groups are version 1). The rendered kubelet command must have `--config-dir=/etc/kubernetes/kubelet.conf.d`.
+pub const KUBELET_DROP_INS: &str = "/etc/kubernetes/kubelet.conf.d";
+/// The resolver configuration that `knarr-node` writes for pods: `resolvConf` of the kubelet.
+pub const POD_RESOLV_CONF: &str = "/run/knarr/resolv.conf";
+/// The control group that `knarr-node` makes for pods: `cgroupRoot` of the kubelet.
+pub const KUBELET_CGROUP: &str = "/kubelet";
 
 /// Everything a node must know to boot by itself, again and again, without `knarr`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,63 @@
+//! The life of PID 1: prepare the container, supervise, stop.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Instant;
+
+use knarr_contract::{AGENT_SOCKET, NODE_FILE, NodeNetwork};
+
+use crate::fault::{Context, Fault, Result};
+use crate::slot::Shared;
+use crate::status::Board;
+use crate::supervise::Supervisor;
+use crate::{adapt, cgroups, mounts, network, nodefile, reap, resolver, say, seed, server, stale, sysctl};
+
+/// Boots the node and returns when it has been stopped.
+pub fn run() -> Result<()> {
+    let origin = Instant::now();
+    if std::process::id() != 1 {
+        return Err(Fault::new("boots a node only as PID 1 of its container; see `knarr-node help`"));
+    }
+    let node = nodefile::read(NODE_FILE)?;
+    say::note(&format!("booting {}, {} of the cluster {}", node.node, node.role, node.cluster));
+
+    // Before any other thread exists, so that all of them leave the signals to the one that waits for them.
+    let signals = reap::signals();
+    signals.thread_block().context(|| "blocking signals")?;
+    let (events, inbox) = channel();
+    let to_reaper = events.clone();
+    spawn("reaper", move || reap::watch(&signals, &to_reaper))?;
+
+    let board = Arc::new(Board::new(&node.node));
+    mounts::prepare(&board)?;
+    server::start(Path::new(AGENT_SOCKET), &board, &events)?;
+    let cgroups = cgroups::prepare(&board);
+    sysctl::prepare(&board);
+    adapt::prepare(&board, cgroups)?;
+    stale::clear();
+    seed::prepare()?;
+    resolver::write_pod_conf()?;
+    // No component needs routes to start; pods do, and they come much later.
+    let (routes, to_board) = (node.network.clone(), board.clone());
+    spawn("network", move || connect(&routes, &to_board))?;
+
+    let shared = Shared { events, origin, protect: adapt::may_lower_oom_score() };
+    Supervisor::new(board, node, inbox, &shared)?.run();
+    Board::linger();
+    Ok(())
+}
+
+fn connect(wanted: &NodeNetwork, board: &Board) {
+    if let Err(fault) = network::apply(wanted, None) {
+        board.adapted(format!("the pod network is not complete: {fault}"));
+    }
+    if let Err(fault) = resolver::start() {
+        board.adapted(format!("{fault}: pods cannot resolve names outside the cluster"));
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    thread::Builder::new().name(name.into()).spawn(work).map(drop).context(|| format!("starting the thread {name}"))
+}

@@ -1,0 +1,37 @@
+//! Starting one component, and what is known about some components by their name.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+
+use knarr_contract::Component;
+use nix::unistd::Pid;
+
+use crate::fault::{Context, Result};
+use crate::reap;
+
+/// Without these the node is lost, so the kernel is asked to end anything else first when memory runs out.
+const VITAL: [&str; 4] = ["containerd", "etcd", "kube-apiserver", "kubelet"];
+const VITAL_SCORE: &str = "-999";
+/// The component with data of its own: it is asked to end after all its clients, and gets the most time for it.
+const STORE: &str = "etcd";
+
+/// Whether the component is the cluster's data store.
+pub fn is_store(component: &Component) -> bool {
+    component.name == STORE
+}
+
+/// Starts the component in a session of its own; both its outputs go to `log`.
+pub fn start(component: &Component, log: &File, protect: bool) -> Result<Pid> {
+    let what = || format!("starting {}", component.name);
+    let output = || log.try_clone().map(OwnedFd::from).map(Stdio::from).context(what);
+    let mut command = Command::new("/proc/self/exe");
+    command.arg("launch").args(["--nice", &component.nice.to_string()]);
+    if protect && VITAL.contains(&component.name.as_str()) {
+        command.args(["--oom", VITAL_SCORE]);
+    }
+    command.arg("--").args(&component.argv);
+    command.env_clear().env("PATH", reap::search_path()).env("HOME", "/root").envs(&component.env);
+    command.stdin(Stdio::null()).stdout(output()?).stderr(output()?);
+    reap::spawn(&mut command).context(what)
+}

@@ -1,0 +1,482 @@
+//! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Real upstream Kubernetes clusters in Docker containers, in seconds
+#[derive(Debug, Parser)]
+#[command(name = "knarr", version, propagate_version = true, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// Everything that is the same for every command
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags that every command takes
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Print results as text or as JSON
+    #[arg(short = 'o', long = "output", global = true, value_enum, default_value_t = Output::Text, help_heading = "Global options")]
+    pub output: Output,
+    /// Print only results, warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    pub quiet: bool,
+    /// Print every detail, with times
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub verbose: bool,
+}
+
+/// The form of what is printed on stdout
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// The verbs
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a cluster run on this machine: check, build the image, create, start the sample
+    Up(Up),
+    /// Create a cluster (`knarr create` is `knarr create cluster`)
+    #[command(args_conflicts_with_subcommands = true)]
+    Create {
+        /// What to create
+        #[command(subcommand)]
+        what: Option<CreateWhat>,
+        /// The same flags without a noun
+        #[command(flatten)]
+        flags: Create,
+    },
+    /// Delete clusters and everything that belongs to them
+    #[command(args_conflicts_with_subcommands = true, alias = "rm")]
+    Delete {
+        /// What to delete
+        #[command(subcommand)]
+        what: Option<DeleteWhat>,
+        /// The same flags without a noun
+        #[command(flatten)]
+        flags: Delete,
+    },
+    /// List clusters, list nodes, print a kubeconfig
+    #[command(subcommand)]
+    Get(Get),
+    /// The same verbs after the noun: `knarr cluster create`
+    #[command(subcommand)]
+    Cluster(Cluster),
+    /// Show how a cluster is: containers, components, Kubernetes, certificates
+    Status(Status),
+    /// Run kubectl against a cluster: `knarr kubectl get nodes`
+    Kubectl(Kubectl),
+    /// Run a program in a node: `knarr exec dev-worker -- ps aux`
+    Exec(Exec),
+    /// Show the logs of nodes and their components
+    Logs(Logs),
+    /// Write a kubeconfig or all logs to files
+    #[command(subcommand)]
+    Export(Export),
+    /// Load images into all nodes of a cluster
+    #[command(subcommand)]
+    Load(Load),
+    /// Build, list and remove node images
+    #[command(subcommand)]
+    Image(Image),
+    /// Work with config files
+    #[command(subcommand)]
+    Config(Config),
+    /// Check this machine, and mend what can be mended safely
+    Doctor(Doctor),
+    /// Print the versions of knarr and of what it makes
+    Version,
+    /// Print a shell's completion script
+    Completion {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a folder
+    #[command(hide = true)]
+    Man {
+        /// The folder
+        folder: PathBuf,
+    },
+}
+
+/// Nouns of `create`
+#[derive(Debug, Subcommand)]
+pub enum CreateWhat {
+    /// Create a cluster
+    Cluster(Create),
+}
+
+/// Nouns of `delete`
+#[derive(Debug, Subcommand)]
+pub enum DeleteWhat {
+    /// Delete clusters and everything that belongs to them
+    #[command(alias = "clusters")]
+    Cluster(Delete),
+}
+
+/// Verbs of `cluster`
+#[derive(Debug, Subcommand)]
+pub enum Cluster {
+    /// Create a cluster
+    Create(Create),
+    /// Delete clusters and everything that belongs to them
+    #[command(alias = "rm")]
+    Delete(Delete),
+    /// List clusters
+    #[command(alias = "ls")]
+    List,
+}
+
+/// Where the kubeconfig of a cluster goes
+#[derive(Debug, Clone, Args)]
+pub struct KubeconfigTarget {
+    /// The kubeconfig file to change, instead of those in $KUBECONFIG or ~/.kube/config
+    #[arg(long, value_name = "FILE", conflicts_with = "no_kubeconfig")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Do not touch any kubeconfig
+    #[arg(long)]
+    pub no_kubeconfig: bool,
+    /// Whether kubectl's current context becomes the new cluster
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub switch_context: bool,
+    /// Break another program's lock on the kubeconfig when it is older than a minute
+    #[arg(long)]
+    pub break_lock: bool,
+}
+
+/// Flags of `create`
+#[derive(Debug, Clone, Args)]
+pub struct Create {
+    /// The cluster's name
+    #[arg(value_name = "NAME", conflicts_with = "name")]
+    pub positional_name: Option<String>,
+    /// The cluster's name
+    #[arg(short, long, env = "KNARR_CLUSTER")]
+    pub name: Option<String>,
+    /// How many workers beside the control plane
+    #[arg(long, value_name = "N", alias = "nodes-workers")]
+    pub workers: Option<u32>,
+    /// How many nodes in all, the control plane among them
+    #[arg(long, value_name = "N", conflicts_with = "workers")]
+    pub nodes: Option<u32>,
+    /// How many control planes
+    #[arg(long, value_name = "N")]
+    pub control_planes: Option<u32>,
+    /// The cluster's config file, or - for stdin; kind's files are read too
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<String>,
+    /// The node image
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// The host port of the API; 0 lets knarr choose
+    #[arg(long, value_name = "PORT")]
+    pub api_port: Option<u16>,
+    /// How long to wait until the cluster is usable; 0s does not wait
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
+    pub wait: Duration,
+    /// Keep the nodes of a failed creation for inspection
+    #[arg(long)]
+    pub retain: bool,
+    /// Print the whole plan and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print when each milestone was reached
+    #[arg(long)]
+    pub timings: bool,
+    /// Where the kubeconfig goes
+    #[command(flatten)]
+    pub target: KubeconfigTarget,
+}
+
+/// Flags of `up`
+#[derive(Debug, Clone, Args)]
+pub struct Up {
+    /// The cluster's name
+    #[arg(short, long, env = "KNARR_CLUSTER")]
+    pub name: Option<String>,
+    /// How many workers beside the control plane
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub workers: u32,
+    /// Mend what is missing on this machine, Docker Engine among it, and say what was done
+    #[arg(long)]
+    pub fix: bool,
+    /// How long to wait until the cluster is usable
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub wait: Duration,
+    /// Where the kubeconfig goes
+    #[command(flatten)]
+    pub target: KubeconfigTarget,
+}
+
+/// Flags of `delete`
+#[derive(Debug, Clone, Args)]
+pub struct Delete {
+    /// The clusters' names
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The cluster's name
+    #[arg(short, long, env = "KNARR_CLUSTER", conflicts_with = "all")]
+    pub name: Option<String>,
+    /// Delete every cluster
+    #[arg(short = 'A', long, conflicts_with = "names")]
+    pub all: bool,
+    /// The kubeconfig file to clean, beside those in $KUBECONFIG or ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Break another program's lock on the kubeconfig when it is older than a minute
+    #[arg(long)]
+    pub break_lock: bool,
+}
+
+/// The cluster that a command is about
+#[derive(Debug, Clone, Args)]
+pub struct OneCluster {
+    /// The cluster's name
+    #[arg(short, long, env = "KNARR_CLUSTER", default_value = crate::config::defaults::NAME)]
+    pub name: String,
+}
+
+/// Nouns of `get`
+#[derive(Debug, Subcommand)]
+pub enum Get {
+    /// List clusters
+    #[command(alias = "cluster")]
+    Clusters,
+    /// List the nodes of a cluster
+    #[command(alias = "node")]
+    Nodes {
+        /// Which cluster
+        #[command(flatten)]
+        cluster: OneCluster,
+        /// Of every cluster
+        #[arg(short = 'A', long)]
+        all: bool,
+    },
+    /// Print a kubeconfig on stdout
+    Kubeconfig {
+        /// Which cluster
+        #[command(flatten)]
+        cluster: OneCluster,
+        /// With the address that containers on the cluster's network use
+        #[arg(long)]
+        internal: bool,
+    },
+}
+
+/// Flags of `status`
+#[derive(Debug, Args)]
+pub struct Status {
+    /// The cluster's name
+    #[arg(value_name = "NAME", conflicts_with = "name")]
+    pub positional_name: Option<String>,
+    /// The cluster's name
+    #[arg(short, long, env = "KNARR_CLUSTER")]
+    pub name: Option<String>,
+}
+
+/// Flags of `kubectl`
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true, disable_version_flag = true)]
+pub struct Kubectl {
+    /// The cluster's name; before kubectl's own arguments
+    #[arg(long, env = "KNARR_CLUSTER", default_value = crate::config::defaults::NAME)]
+    pub name: String,
+    /// kubectl's arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+/// Flags of `exec`
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The node's name
+    pub node: String,
+    /// The program and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "COMMAND")]
+    pub argv: Vec<String>,
+}
+
+/// Flags of `logs`
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Only this node
+    pub node: Option<String>,
+    /// Only this component, such as kubelet or kube-apiserver
+    #[arg(short, long)]
+    pub component: Option<String>,
+    /// How many lines of each log
+    #[arg(long, default_value_t = 50, value_name = "LINES")]
+    pub tail: u32,
+    /// Go on printing new lines
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Which cluster
+    #[command(flatten)]
+    pub cluster: OneCluster,
+}
+
+/// Nouns of `export`
+#[derive(Debug, Subcommand)]
+pub enum Export {
+    /// Write all logs of a cluster into a folder; no key is among them
+    Logs {
+        /// The folder
+        folder: PathBuf,
+        /// Which cluster
+        #[command(flatten)]
+        cluster: OneCluster,
+    },
+    /// Write or repair the kubeconfig entry of a cluster
+    Kubeconfig {
+        /// Which cluster
+        #[command(flatten)]
+        cluster: OneCluster,
+        /// Where it goes
+        #[command(flatten)]
+        target: KubeconfigTarget,
+        /// With the address that containers on the cluster's network use
+        #[arg(long)]
+        internal: bool,
+    },
+}
+
+/// Nouns of `load`
+#[derive(Debug, Subcommand)]
+pub enum Load {
+    /// Load images from the host's Docker
+    DockerImage {
+        /// The images
+        #[arg(required = true, value_name = "IMAGE")]
+        images: Vec<String>,
+        /// Which cluster
+        #[command(flatten)]
+        cluster: OneCluster,
+        /// Only into these nodes
+        #[arg(long, value_delimiter = ',', value_name = "NODE,…")]
+        nodes: Vec<String>,
+    },
+    /// Load images from an archive that `docker save` wrote
+    ImageArchive {
+        /// The archive, or - for stdin
+        file: PathBuf,
+        /// Which cluster
+        #[command(flatten)]
+        cluster: OneCluster,
+        /// Only into these nodes
+        #[arg(long, value_delimiter = ',', value_name = "NODE,…")]
+        nodes: Vec<String>,
+    },
+}
+
+/// Verbs of `image`
+#[derive(Debug, Subcommand)]
+pub enum Image {
+    /// Build the node image from source
+    Build {
+        /// The Kubernetes version
+        #[arg(long, value_name = "VERSION")]
+        kubernetes: Option<String>,
+        /// The platform, such as linux/arm64; unless told, the Docker host's
+        #[arg(long, value_name = "PLATFORM")]
+        platform: Option<String>,
+    },
+    /// List node images
+    #[command(name = "ls", alias = "list")]
+    List,
+    /// Remove node images
+    #[command(name = "rm", alias = "remove")]
+    Remove {
+        /// The images
+        #[arg(required = true, value_name = "IMAGE")]
+        images: Vec<String>,
+        /// Even when a stopped container uses it
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+/// Verbs of `config`
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Print the JSON Schema of config files
+    Schema,
+    /// Print a commented config file
+    Init,
+}
+
+/// Flags of `doctor`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Run the fixes that are safe
+    #[arg(long)]
+    pub fix: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not a duration such as `90s` or `2m`");
+    let duration = if text == "0" { Duration::ZERO } else { humantime::parse_duration(text).map_err(|_| wrong())? };
+    if duration > Duration::from_secs(24 * 3600) {
+        return Err(format!("`{text}` is more than 24h"));
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn both_word_orders_are_the_same() {
+        for words in [
+            &["knarr", "create", "-n", "x"][..],
+            &["knarr", "create", "cluster", "-n", "x"],
+            &["knarr", "cluster", "create", "-n", "x"],
+            &["knarr", "create", "cluster", "x"],
+        ] {
+            let cli = Cli::try_parse_from(words).expect("parses");
+            let flags = match cli.command {
+                Command::Create { what: Some(CreateWhat::Cluster(flags)), .. }
+                | Command::Create { what: None, flags }
+                | Command::Cluster(Cluster::Create(flags)) => flags,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(flags.name.or(flags.positional_name).as_deref(), Some("x"));
+        }
+    }
+
+    #[test]
+    fn kubectl_gets_its_own_flags() {
+        let cli = Cli::try_parse_from([
+            "knarr",
+            "kubectl",
+            "--name",
+            "dev",
+            "get",
+            "pods",
+            "-n",
+            "kube-system",
+            "-o",
+            "wide",
+        ])
+        .expect("parses");
+        let Command::Kubectl(kubectl) = cli.command else { panic!("not kubectl") };
+        assert_eq!(kubectl.name, "dev");
+        assert_eq!(kubectl.args, ["get", "pods", "-n", "kube-system", "-o", "wide"]);
+    }
+}

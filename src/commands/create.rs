@@ -1,0 +1,232 @@
+//! Creates a cluster: load → validate → choose → plan → execute → kubeconfig → report.
+
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::{Session, entry};
+use crate::cli::args::Create;
+use crate::cluster;
+use crate::config::{Loaded, Overrides, Source};
+use crate::doctor::{self, Demand, Facts};
+use crate::engine::docker::DockerEngine;
+use crate::engine::{Engine, EngineErrorKind, EngineInfo};
+use crate::error::{Error, ErrorKind, Result};
+use crate::execute::{self, Context, Created, Options};
+use crate::fs;
+use crate::host::{self, Host, Proxies};
+use crate::kubeconfig::context_name;
+use crate::pki::Pki;
+use crate::plan::layout::Egress;
+use crate::plan::{Choices, Plan};
+use crate::report::human;
+use crate::spec::ClusterSpec;
+
+/// How often a lost race for a port or a subnet is tried again with another choice.
+const ATTEMPTS: u32 = 5;
+
+/// Runs `knarr create cluster`.
+pub async fn run(session: &Session, args: Create) -> Result<()> {
+    let spec = load(session, &args)?;
+    create(session, spec, &args).await.map(|_| ())
+}
+
+/// Reads the config and the flags; every problem at once, before any call to Docker.
+fn load(session: &Session, args: &Create) -> Result<ClusterSpec> {
+    let source = match args.config.as_deref() {
+        None => Source::None,
+        Some("-") => Source::Stdin(fs::read_stdin()?),
+        Some(path) => Source::File { path: path.into(), text: fs::read_to_string(path.as_ref())? },
+    };
+    let overrides = Overrides {
+        name: args.name.clone().or_else(|| args.positional_name.clone()),
+        image: args.image.clone(),
+        control_planes: args.control_planes,
+        workers: args.workers.or_else(|| args.nodes.map(|n| n.saturating_sub(args.control_planes.unwrap_or(1)))),
+        api_port: args.api_port,
+    };
+    let Loaded { spec, warnings } = super::load_config(&source, &overrides)?;
+    for warning in warnings {
+        session.warn(warning);
+    }
+    Ok(spec)
+}
+
+/// Creates the cluster of a valid spec; `None` after a dry run.
+pub async fn create(session: &Session, spec: ClusterSpec, args: &Create) -> Result<Option<Plan>> {
+    let name = spec.name.to_string();
+    let engine = session.engine().await?;
+    let info = engine.info().await?;
+    let store = session.kubeconfig(&args.target)?;
+    if !args.dry_run {
+        let (checked, warnings) = futures::future::join(preflight(session, &*engine, &spec, &info), async {
+            store.as_ref().map_or(Ok(Vec::new()), |store| store.preflight(&name))
+        })
+        .await;
+        for warning in checked?.into_iter().chain(warnings?) {
+            session.warn(warning);
+        }
+    }
+    let options =
+        Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
+    let mut attempt = 1;
+    let (plan, pki, created) = loop {
+        let choices = choose(session, &*engine, &spec, &info).await?;
+        let plan = Plan::create(spec.clone(), &choices, !args.wait.is_zero())?;
+        if args.dry_run {
+            return print_plan(session, &plan).map(|()| None);
+        }
+        let pki = Pki::issue(&plan.layout, OffsetDateTime::now_utc())?;
+        let context = Context {
+            engine: std::sync::Arc::clone(&engine),
+            connector: std::sync::Arc::clone(&session.connector),
+            reporter: std::sync::Arc::clone(&session.reporter),
+            cancel: session.interrupt.token().clone(),
+        };
+        match execute::create(&context, &plan, &pki, options).await {
+            Ok(created) => break (plan, pki, created),
+            Err(failed) if attempt < ATTEMPTS && may_choose_again(&spec, failed.taken) => {
+                attempt += 1;
+                session.note(format!("{}; trying again with another choice", failed.error.message));
+            }
+            Err(failed) if failed.error.kind == ErrorKind::Interrupted => {
+                return Err(failed.error.also("your kubeconfig was not touched"));
+            }
+            Err(failed) => return Err(failed.error),
+        }
+    };
+    if let Some(store) = &store {
+        let access = pki.admin_access(plan.layout.host_api_url());
+        let entry = entry(&name, &plan.layout.create_id, &access);
+        session.remember_context(store, entry, args.target.switch_context).await.map_err(|e| {
+            e.context(format!("cluster `{name}` is ready, but its kubeconfig entry could not be written"))
+                .state("the cluster runs")
+                .hint(format!("try again with `knarr export kubeconfig --name {name}`"))
+        })?;
+    }
+    announce(session, &plan, &created, args)?;
+    Ok(Some(plan))
+}
+
+/// What must hold before anything is made.
+async fn preflight(
+    session: &Session,
+    engine: &DockerEngine,
+    spec: &ClusterSpec,
+    info: &EngineInfo,
+) -> Result<Vec<String>> {
+    let name = spec.name.as_str();
+    let (existing, image) = futures::future::try_join(async { cluster::list(engine).await }, async {
+        engine.find_image(spec.image.as_str()).await.map_err(Error::from)
+    })
+    .await?;
+    if let Some(cluster) = existing.iter().find(|c| c.name == name) {
+        let whole = cluster.first_control_plane().is_some();
+        let error =
+            Error::new(ErrorKind::Exists, format!("cluster `{name}` exists already")).state("nothing was created");
+        return Err(if whole {
+            error
+                .hint(format!("use it with `knarr kubectl --name {name} get nodes`, or see `knarr status {name}`"))
+                .hint(format!("remove it with `knarr delete cluster {name}`, or choose another name with `--name`"))
+        } else {
+            error
+                .cause("it is only half there: a creation or deletion was cut off")
+                .hint(format!("remove what is left with `knarr delete cluster {name}`"))
+        });
+    }
+    if let Some(image) = &image {
+        crate::image::check(image, spec.image.as_str(), &info.arch)?;
+    }
+    let facts = Facts::of(info, Host::real(), session.environment.all.clone(), Demand::of(spec));
+    doctor::preflight(&facts).into_result()
+}
+
+/// Free subnet, free ports, proxies: what this host allows, found now.
+async fn choose(session: &Session, engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo) -> Result<Choices> {
+    let host = Host::real();
+    let (networks, net) = (engine.list_networks().await?, &spec.networking);
+    let own = [
+        (net.pod_subnet.into(), "this cluster's pods".to_owned()),
+        (net.service_subnet.into(), "this cluster's Services".to_owned()),
+    ];
+    // A remote Docker has routes of its own that cannot be seen from here; its networks are known all the same.
+    let routes = host.routes().filter(|_| host.runs_docker(info)).unwrap_or_default();
+    let subnet = host::choose_subnet(&host::taken_subnets(&routes, &networks, &own), net.node_subnet)?;
+    let ports = || spec.nodes.iter().flat_map(|n| &n.ports);
+    let mut taken: Vec<u16> = ports().filter_map(|p| p.host_port).chain(net.api_port).collect();
+    let mut pick = |address| {
+        let port = host::pick_free_port(address, &taken)?;
+        taken.push(port);
+        Ok::<u16, Error>(port)
+    };
+    let api_port = match net.api_port {
+        Some(port) => port,
+        None => pick(net.api_address)?,
+    };
+    let open = ports().filter(|p| p.host_port.is_none());
+    let host_ports = open.map(|p| pick(p.host_address)).collect::<Result<Vec<u16>>>()?;
+    let create_id = uuid::Uuid::new_v4().to_string();
+    Ok(Choices { create_id, subnet, api_port, host_ports, egress: egress(session, &host, spec, subnet) })
+}
+
+/// How the nodes reach registries: this machine's proxies, and its certificate authorities where the user named them.
+fn egress(session: &Session, host: &Host, spec: &ClusterSpec, subnet: Ipv4Net) -> Egress {
+    let env = &session.environment.all;
+    let net = &spec.networking;
+    let mut inside: Vec<String> =
+        [subnet, net.pod_subnet, net.service_subnet].iter().map(ToString::to_string).collect();
+    inside.extend([".svc".to_owned(), format!(".{}", net.dns_domain)]);
+    inside.extend(spec.nodes.iter().map(|n| n.name.to_string()));
+    let ca_bundle = host.ca_bundle(env).filter(|bundle| bundle.certificates() > 0).map(|bundle| bundle.pem);
+    Egress { proxy: Proxies::from_env(env).for_nodes(&inside), ca_bundle }
+}
+
+/// Whether another choice may help: only where the choice was ours.
+fn may_choose_again(spec: &ClusterSpec, taken: Option<EngineErrorKind>) -> bool {
+    match taken {
+        Some(EngineErrorKind::AddressTaken) => spec.networking.node_subnet.is_none(),
+        Some(EngineErrorKind::PortTaken) => {
+            spec.networking.api_port.is_none()
+                && spec.nodes.iter().flat_map(|n| &n.ports).all(|p| p.host_port.is_none())
+        }
+        _ => false,
+    }
+}
+
+fn print_plan(session: &Session, plan: &Plan) -> Result<()> {
+    if session.json() { session.print_json(&plan.to_json()) } else { session.print(&plan.to_string()) }
+}
+
+fn announce(session: &Session, plan: &Plan, created: &Created, args: &Create) -> Result<()> {
+    let name = plan.layout.name();
+    let marks = created.timings.marks();
+    if session.json() {
+        return session.print_json(&json!({
+            "cluster": name,
+            "api": plan.layout.host_api_url(),
+            "context": context_name(name),
+            "createId": plan.layout.create_id,
+            "nodes": plan.layout.nodes.iter().map(|n| json!({
+                "name": n.spec.name.as_str(),
+                "role": n.spec.role.as_str(),
+                "address": n.address,
+            })).collect::<Vec<_>>(),
+            "timings": marks.iter().map(|(what, when)| json!({
+                "milestone": what,
+                "seconds": when.as_secs_f64(),
+            })).collect::<Vec<_>>(),
+        }));
+    }
+    if args.timings {
+        let rows: Vec<Vec<String>> = marks.iter().map(|(what, when)| vec![(*what).to_owned(), human(*when)]).collect();
+        session.print(&super::table(&rows))?;
+    }
+    if args.target.no_kubeconfig {
+        session.note(format!("cluster `{name}` is ready; its kubeconfig: `knarr get kubeconfig --name {name}`"));
+    } else {
+        session.note(format!("cluster `{name}` is ready; try `kubectl --context {} get nodes`", context_name(name)));
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! One cluster's access, printed or written.
+
+use super::{Session, entry};
+use crate::cli::args::{KubeconfigTarget, OneCluster};
+use crate::cluster::{self, Cluster};
+use crate::engine::Engine;
+use crate::error::Result;
+use crate::kubeconfig::{self, Entry, context_name};
+use crate::plan::layout::API_PORT;
+
+/// Runs `knarr get kubeconfig`.
+pub async fn get(session: &Session, one: &OneCluster, internal: bool) -> Result<()> {
+    let engine = session.engine().await?;
+    let cluster = cluster::find(&*engine, &one.name).await?;
+    let entry = entry_of(&*engine, &cluster, internal).await?;
+    session.print(&kubeconfig::render(&entry))
+}
+
+/// Runs `knarr export kubeconfig`.
+pub async fn export(session: &Session, one: &OneCluster, target: &KubeconfigTarget, internal: bool) -> Result<()> {
+    let engine = session.engine().await?;
+    let cluster = cluster::find(&*engine, &one.name).await?;
+    let entry = entry_of(&*engine, &cluster, internal).await?;
+    let Some(store) = session.kubeconfig(target)? else { return Ok(()) };
+    let outcome = session.remember_context(&store, entry, target.switch_context).await?;
+    let context = context_name(&cluster.name);
+    if outcome.written.is_empty() {
+        session.note(format!("context `{context}` was as it should be"));
+    } else {
+        session.note(format!("wrote context `{context}` to `{}`", store.paths().target().display()));
+    }
+    Ok(())
+}
+
+/// The entry of an existing cluster.
+pub async fn entry_of<E: Engine>(engine: &E, cluster: &Cluster, internal: bool) -> Result<Entry> {
+    let mut access = cluster::access(engine, cluster).await?;
+    if internal {
+        access.url = format!("https://{}:{API_PORT}", cluster.control_plane()?.name);
+    }
+    Ok(entry(&cluster.name, &cluster.create_id, &access))
+}

@@ -1,0 +1,71 @@
+//! kubectl for people without one: the node image's own, run on this machine so that files, port-forward and editors
+//! work as usual. Where that is impossible (another system or architecture) it runs inside the control plane.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{Session, blocking, exec, kubeconfig as access};
+use crate::cli::args::Kubectl;
+use crate::cluster::{self, Cluster};
+use crate::engine::docker::DockerEngine;
+use crate::engine::{Engine, archive};
+use crate::error::{Error, Result};
+use crate::fs;
+use crate::kubeconfig;
+use crate::node::paths::{ADMIN_CONF, program};
+use crate::process;
+
+/// More than the program that holds all of Kubernetes, in bytes.
+const LARGE: usize = 1 << 30;
+
+/// Runs `knarr kubectl`.
+pub async fn run(session: &Session, args: Kubectl) -> Result<ExitCode> {
+    let engine = session.engine().await?;
+    let cluster = cluster::find(&*engine, &args.name).await?;
+    let node = cluster.control_plane()?.name.clone();
+    let info = engine.info().await?;
+    // Docker speaks of `amd64` where Rust says `x86_64`.
+    let same = cfg!(target_os = "linux")
+        && matches!((std::env::consts::ARCH, info.arch.as_str()), ("x86_64", "amd64") | ("aarch64", "arm64"));
+    let cached = if same { kubectl_here(session, &engine, &cluster, &node).await? } else { None };
+    let Some(kubectl) = cached else {
+        let mut argv = vec!["kubectl".to_owned(), format!("--kubeconfig={ADMIN_CONF}")];
+        argv.extend(args.args);
+        return exec::attached(session, &*engine, &node, argv).await;
+    };
+    let entry = access::entry_of(&*engine, &cluster, false).await?;
+    // The credentials stay in memory: kubectl reads them through an open file that has no name on any disk.
+    process::run_with_secret_file(&kubectl, &args.args, "KUBECONFIG", kubeconfig::render(&entry).as_bytes())
+}
+
+/// The node image's kubectl in this user's cache, copied there at the first use; none without a cache folder.
+async fn kubectl_here(
+    session: &Session,
+    engine: &DockerEngine,
+    cluster: &Cluster,
+    node: &str,
+) -> Result<Option<PathBuf>> {
+    let Some(cache) = &session.environment.cache_dir else { return Ok(None) };
+    // An image of the same name may be built anew, so the image's id names the copy.
+    let Some(image) = engine.find_image(&cluster.control_plane()?.image).await? else { return Ok(None) };
+    let id: String = image.id.trim_start_matches("sha256:").chars().take(12).collect();
+    let folder = cache.join("kubectl").join(id);
+    let path = folder.join("kubectl");
+    if fs::facts(&path)?.is_some() {
+        return Ok(Some(path));
+    }
+    let step = session.steps().start("copying kubectl out of the node image");
+    // kubectl is a link to the program that holds all of Kubernetes; that program knows by its name what to be.
+    let bytes = archive::read_file(engine.get_archive(node, &program("kube")).await?, LARGE).await?;
+    let (target, owner) = (path.clone(), session.environment.sudo_owner);
+    blocking(move || {
+        fs::create_dir_all(&folder, 0o755, owner)?;
+        let partial = folder.join(format!("kubectl.{}", std::process::id()));
+        fs::write(&partial, &bytes, 0o755)?;
+        fs::rename(&partial, &target)
+    })
+    .await
+    .map_err(|e: Error| e.context("cannot keep a copy of kubectl"))?;
+    step.done("copied kubectl out of the node image");
+    Ok(Some(path))
+}

@@ -1,0 +1,64 @@
+//! Clusters and nodes as a table or as JSON.
+
+use serde_json::{Value, json};
+
+use super::{Session, table};
+use crate::cli::args::OneCluster;
+use crate::cluster::{self, Cluster, role};
+use crate::engine::ContainerInfo;
+use crate::error::Result;
+
+/// Runs `knarr get clusters`: one name a line, as kind's users know it, or JSON with everything.
+pub async fn clusters(session: &Session) -> Result<()> {
+    let engine = session.engine().await?;
+    let clusters = cluster::list(&*engine).await?;
+    if session.json() {
+        let list: Vec<Value> = clusters
+            .iter()
+            .map(|c| json!({"name": c.name, "nodes": c.nodes.iter().map(node_json).collect::<Vec<_>>()}))
+            .collect();
+        return session.print_json(&list);
+    }
+    if clusters.is_empty() {
+        session.note("no cluster exists; create one with `knarr create cluster`");
+        return Ok(());
+    }
+    session.print(&clusters.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join("\n"))
+}
+
+/// Runs `knarr get nodes`.
+pub async fn nodes(session: &Session, one: &OneCluster, all: bool) -> Result<()> {
+    let engine = session.engine().await?;
+    let clusters = if all { cluster::list(&*engine).await? } else { vec![cluster::find(&*engine, &one.name).await?] };
+    if session.json() {
+        let list: Vec<Value> = clusters.iter().flat_map(|c| c.nodes.iter().map(node_json)).collect();
+        return session.print_json(&list);
+    }
+    let mut rows = vec![["NAME", "ROLE", "STATE", "ADDRESS", "CLUSTER"].map(String::from).to_vec()];
+    rows.extend(clusters.iter().flat_map(|c| c.nodes.iter().map(move |n| row(c, n))));
+    if rows.len() == 1 {
+        session.note("no node exists");
+        return Ok(());
+    }
+    session.print(&table(&rows))
+}
+
+fn row(cluster: &Cluster, node: &ContainerInfo) -> Vec<String> {
+    vec![
+        node.name.clone(),
+        role(node).map_or("?", knarr_contract::Role::as_str).to_owned(),
+        node.state.to_string(),
+        node.addresses.values().next().map(ToString::to_string).unwrap_or_default(),
+        cluster.name.clone(),
+    ]
+}
+
+fn node_json(node: &ContainerInfo) -> Value {
+    json!({
+        "name": node.name,
+        "role": role(node).map(knarr_contract::Role::as_str),
+        "state": node.state.to_string(),
+        "image": node.image,
+        "addresses": node.addresses.values().collect::<Vec<_>>(),
+    })
+}

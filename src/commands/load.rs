@@ -1,0 +1,236 @@
+//! Loads images into nodes: one stream, all nodes at once, verified on every node, any failure counts.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use serde::Serialize;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
+
+use super::Session;
+use crate::cli::args::Load;
+use crate::cluster::{self, Cluster};
+use crate::engine::docker::DockerEngine;
+use crate::engine::{ByteStream, Engine, ExecOutput, ExecSpec};
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs;
+use crate::image::archive;
+
+/// How many pieces of the stream may wait for the slowest node.
+const AHEAD: usize = 16;
+
+#[derive(Serialize)]
+struct Loaded {
+    images: Vec<String>,
+    nodes: Vec<String>,
+}
+
+/// Runs `knarr load …`.
+pub async fn run(session: &Session, what: Load) -> Result<()> {
+    let engine = session.engine().await?;
+    match what {
+        Load::DockerImage { images, cluster, nodes } => {
+            let cluster = cluster::find(&*engine, &cluster.name).await?;
+            let nodes = choose(&cluster, &nodes)?;
+            let info = engine.info().await?;
+            for image in &images {
+                let Some(found) = engine.find_image(image).await? else {
+                    return Err(Error::new(
+                        ErrorKind::NotFound,
+                        format!("image `{image}` is not in the host's Docker"),
+                    )
+                    .state("nothing was loaded")
+                    .hint(format!("see what is there with `docker images`, or fetch it with `docker pull {image}`")));
+                };
+                if !found.arch.is_empty() && found.arch != info.arch {
+                    return Err(Error::new(
+                        ErrorKind::Environment,
+                        format!("image `{image}` is for {}, the nodes are {}", found.arch, info.arch),
+                    )
+                    .state("nothing was loaded")
+                    .hint(format!("fetch the right one with `docker pull --platform linux/{} {image}`", info.arch)));
+                }
+            }
+            let names = images.iter().map(|i| full_name(i)).collect();
+            let stream = engine.save_images(&images).await?;
+            load(session, engine, nodes, names, stream).await
+        }
+        Load::ImageArchive { file, cluster, nodes } => {
+            let cluster = cluster::find(&*engine, &cluster.name).await?;
+            let nodes = choose(&cluster, &nodes)?;
+            let (names, stream) = super::blocking(move || open(&file)).await?;
+            load(session, engine, nodes, names, stream).await
+        }
+    }
+}
+
+/// Reads the names out of an archive first, so that a file that is no archive reaches no node.
+fn open(file: &std::path::Path) -> Result<(Vec<String>, ByteStream)> {
+    let bytes_from = |file: std::fs::File| -> ByteStream {
+        let reader = tokio_util::io::ReaderStream::with_capacity(tokio::fs::File::from_std(file), 1 << 18);
+        let shown = "image archive";
+        Box::pin(reader.map(move |piece| {
+            piece.map(|b| b.to_vec()).map_err(|e| {
+                crate::engine::EngineError::new("read", shown, crate::engine::EngineErrorKind::Other, e.to_string())
+            })
+        }))
+    };
+    let names = archive::names(fs::open(file)?).map_err(|e| {
+        e.context(format!("`{}` is not an image archive", file.display()))
+            .state("nothing was loaded")
+            .hint("write one with `docker save -o FILE IMAGE`")
+    })?;
+    Ok((names.iter().map(|n| full_name(n)).collect(), bytes_from(fs::open(file)?)))
+}
+
+fn choose(cluster: &Cluster, wanted: &[String]) -> Result<Vec<String>> {
+    let running: Vec<String> = cluster.running_nodes()?.into_iter().map(|n| n.name.clone()).collect();
+    if let Some(unknown) = wanted.iter().find(|w| !running.contains(w)) {
+        return Err(Error::new(ErrorKind::NotFound, format!("cluster `{}` has no node `{unknown}`", cluster.name))
+            .cause(format!("its nodes are {}", running.join(", ")))
+            .state("nothing was loaded"));
+    }
+    Ok(if wanted.is_empty() { running } else { wanted.to_vec() })
+}
+
+async fn load(
+    session: &Session,
+    engine: Arc<DockerEngine>,
+    nodes: Vec<String>,
+    names: Vec<String>,
+    mut stream: ByteStream,
+) -> Result<()> {
+    let what = names.join(", ");
+    let step = session.steps().start(format!("loading {what} into {} nodes", nodes.len()));
+    let mut pipes = Vec::new();
+    let mut imports = Vec::new();
+    for node in &nodes {
+        let (pipe, pieces) = mpsc::channel::<Arc<Vec<u8>>>(AHEAD);
+        pipes.push(Some(pipe));
+        imports.push(tokio::spawn(import(Arc::clone(&engine), node.clone(), names.clone(), pieces)));
+    }
+    let mut source_error = None;
+    let mut sent = 0_u64;
+    while let Some(piece) = stream.next().await {
+        match piece {
+            Ok(bytes) => {
+                sent += bytes.len() as u64;
+                let bytes = Arc::new(bytes);
+                for slot in &mut pipes {
+                    // An import that ended early tells why itself.
+                    if let Some(pipe) = slot
+                        && pipe.send(Arc::clone(&bytes)).await.is_err()
+                    {
+                        *slot = None;
+                    }
+                }
+                step.progress(format!("{} MB sent", sent >> 20));
+            }
+            Err(e) => {
+                source_error = Some(Error::from(e));
+                break;
+            }
+        }
+    }
+    drop(pipes);
+    let mut failures = Vec::new();
+    for (node, import) in nodes.iter().zip(imports) {
+        match import.await {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => failures.push(format!("node `{node}`: {}", e.causes.last().unwrap_or(&e.message))),
+            Err(e) => failures.push(format!("node `{node}`: {e}")),
+        }
+    }
+    if let Some(e) = source_error {
+        return Err(e.context(format!("cannot read {what}")));
+    }
+    if !failures.is_empty() {
+        let mut error =
+            Error::failed(format!("{what} could not be loaded into {} of {} nodes", failures.len(), nodes.len()));
+        for failure in failures {
+            error = error.cause(failure);
+        }
+        return Err(error);
+    }
+    step.done(format!("loaded {what} into {} nodes", nodes.len()));
+    if session.json() { session.print_json(&Loaded { images: names, nodes }) } else { Ok(()) }
+}
+
+/// Feeds one node's containerd and checks that its CRI side then knows every image.
+async fn import(
+    engine: Arc<DockerEngine>,
+    node: String,
+    names: Vec<String>,
+    mut pieces: mpsc::Receiver<Arc<Vec<u8>>>,
+) -> Result<()> {
+    // The node's own platform only: archives of Docker's newer image store name blobs that they do not hold.
+    let mut spec = ExecSpec::new(["ctr", "--namespace=k8s.io", "images", "import", "--local", "--digests", "-"]);
+    spec.attach_stdin = true;
+    let mut exec = engine.exec_attached(&node, &spec).await?;
+    let feed = async {
+        while let Some(piece) = pieces.recv().await {
+            if exec.input.write_all(&piece).await.is_err() {
+                break;
+            }
+        }
+        // Importers that died say so by their status.
+        let _ = exec.input.shutdown().await;
+        drop(exec.input);
+    };
+    let listen = async {
+        let mut said = Vec::new();
+        while let Some(piece) = exec.output.next().await {
+            if let ExecOutput::Stderr(bytes) = piece? {
+                said.extend_from_slice(&bytes);
+            }
+        }
+        Ok::<Vec<u8>, Error>(said)
+    };
+    let ((), said) = tokio::join!(feed, listen);
+    let said = said?;
+    if engine.exec_status(&exec.id).await? != 0 {
+        let text = String::from_utf8_lossy(&said);
+        return Err(Error::failed("containerd refused it").cause(text.lines().last().unwrap_or("no reason given")));
+    }
+    for name in names {
+        known_to_cri(&engine, &node, &name).await?;
+    }
+    Ok(())
+}
+
+/// The CRI plugin marks every image that kubelet can use with a label of its own.
+async fn known_to_cri(engine: &DockerEngine, node: &str, name: &str) -> Result<()> {
+    let filter = format!("name=={name}");
+    let list = ExecSpec::new(["ctr", "--namespace=k8s.io", "images", "list", filter.as_str()]);
+    let outcome = engine.exec(node, &list).await?;
+    if String::from_utf8_lossy(&outcome.stdout).contains("io.cri-containerd.image=managed") {
+        return Ok(());
+    }
+    Err(Error::failed("the image is not there after the import").cause(format!("`{name}` is unknown to its CRI")))
+}
+
+/// The full name under which containerd keeps an image: registry, path and tag.
+fn full_name(image: &str) -> String {
+    let (first, rest) = image.split_once('/').unwrap_or(("", image));
+    let is_registry = first.contains(['.', ':']) || first == "localhost";
+    let with_registry = match (is_registry, first.is_empty()) {
+        (true, _) => image.to_owned(),
+        (false, true) => format!("docker.io/library/{image}"),
+        (false, false) => format!("docker.io/{image}"),
+    };
+    let last = rest.rsplit('/').next().unwrap_or(rest);
+    if last.contains([':', '@']) { with_registry } else { format!("{with_registry}:latest") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::full_name;
+
+    #[test]
+    fn names_are_completed_as_containerd_does() {
+        assert_eq!(full_name("app"), "docker.io/library/app:latest");
+        assert_eq!(full_name("me/app:2"), "docker.io/me/app:2");
+        assert_eq!(full_name("knarr.dev/hello:v1"), "knarr.dev/hello:v1");
+        assert_eq!(full_name("localhost:5000/a"), "localhost:5000/a:latest");
+    }
+}

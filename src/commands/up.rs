@@ -1,0 +1,139 @@
+//! The main job in one command: check, image, cluster, sample, URL. Run again, it changes nothing and is quick.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use serde_json::json;
+
+use super::{Session, create, doctor, image};
+use crate::cli::args::{Create, Up};
+use crate::cluster::{self, Cluster};
+use crate::config::{Overrides, Source, defaults};
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::host;
+use crate::kubeconfig::context_name;
+use crate::manifests::{self, HELLO_NAME, HELLO_NODE_PORT};
+use crate::spec::ClusterSpec;
+use crate::spec::values::{PortMapping, Protocol};
+
+/// The host port that people expect a first application on; another free one if it is taken.
+const FAVOURITE_PORT: u16 = 8080;
+
+/// Runs `knarr up`.
+pub async fn run(session: &Session, args: Up) -> Result<()> {
+    let name = args.name.clone().unwrap_or_else(|| defaults::NAME.into());
+    // The name is checked before anything on this machine is touched.
+    let mut spec = spec(&name, args.workers)?;
+    if args.fix {
+        doctor::mend(session).await?;
+    }
+    let engine = session.engine().await?;
+    let existing = cluster::list(&*engine).await?.into_iter().find(|c| c.name == name);
+    if existing.is_none() {
+        image::ensure(session, &*engine, spec.image.as_str()).await?;
+        let first = spec.nodes.first_mut().expect("a valid spec has a control plane");
+        first.ports.push(sample_port());
+        create::create(session, spec, &create_flags(&args, &name)).await?;
+    }
+    let cluster = cluster::find(&*engine, &name).await?;
+    cluster.running_nodes()?;
+    start_sample(session, &*engine, &cluster, args.wait).await?;
+    report(session, &cluster)
+}
+
+fn spec(name: &str, workers: u32) -> Result<ClusterSpec> {
+    let overrides = Overrides { name: Some(name.to_owned()), workers: Some(workers), ..Overrides::default() };
+    super::load_config(&Source::None, &overrides).map(|loaded| loaded.spec)
+}
+
+fn sample_port() -> PortMapping {
+    let favourite = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), FAVOURITE_PORT);
+    PortMapping {
+        host_address: favourite.ip(),
+        host_port: host::port_is_free(favourite).then_some(FAVOURITE_PORT),
+        container_port: HELLO_NODE_PORT,
+        protocol: Protocol::Tcp,
+    }
+}
+
+fn create_flags(args: &Up, name: &str) -> Create {
+    Create {
+        positional_name: None,
+        name: Some(name.to_owned()),
+        workers: Some(args.workers),
+        nodes: None,
+        control_planes: None,
+        config: None,
+        image: None,
+        api_port: None,
+        wait: args.wait,
+        retain: false,
+        dry_run: false,
+        timings: false,
+        target: args.target.clone(),
+    }
+}
+
+async fn start_sample<E: Engine>(
+    session: &Session,
+    engine: &E,
+    cluster: &Cluster,
+    wait: std::time::Duration,
+) -> Result<()> {
+    let step = session.steps().start("starting the sample application");
+    let access = cluster::access(engine, cluster).await?;
+    let client = session.connector.connect(&access)?;
+    let objects = manifests::hello()?;
+    let progress = |what: &str| step.progress(what);
+    let work = async {
+        client.apply(&objects, &progress).await?;
+        client.deployment_available(HELLO_NAME, HELLO_NAME, &progress).await
+    };
+    let late = || {
+        Error::new(crate::error::ErrorKind::NotReady, "the sample application did not start in time")
+            .state(format!("the cluster `{}` runs", cluster.name))
+            .hint(format!("look at it with `knarr kubectl --name {} -n {HELLO_NAME} get pods`", cluster.name))
+    };
+    tokio::select! {
+        result = tokio::time::timeout(wait, work) => result.map_err(|_| late())??,
+        () = session.interrupt.token().cancelled() => {
+            return Err(Error::new(crate::error::ErrorKind::Interrupted, "stopped starting the sample application")
+                .state(format!("the cluster `{}` runs", cluster.name)));
+        }
+    }
+    step.done("the sample application runs");
+    Ok(())
+}
+
+/// Where the sample answers: the published port, or else a node's own address.
+fn url(cluster: &Cluster) -> Result<String> {
+    let node = cluster.control_plane()?;
+    let published = node.ports.iter().find(|p| p.container_port == HELLO_NODE_PORT);
+    let address = match published {
+        Some(port) => SocketAddr::new(crate::plan::container::reachable(port.host_address), port.host_port),
+        None => {
+            let address = node.addresses.values().next().copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            SocketAddr::new(address, HELLO_NODE_PORT)
+        }
+    };
+    Ok(format!("http://{address}"))
+}
+
+fn report(session: &Session, cluster: &Cluster) -> Result<()> {
+    let url = url(cluster)?;
+    let name = &cluster.name;
+    let flag = if name == defaults::NAME { String::new() } else { format!(" --name {name}") };
+    let next = [
+        format!("curl {url}"),
+        format!("knarr kubectl{flag} get nodes"),
+        format!("knarr delete cluster{}", if name == defaults::NAME { String::new() } else { format!(" {name}") }),
+    ];
+    if session.json() {
+        return session.print_json(&json!({
+            "cluster": name, "url": url, "context": context_name(name), "next": next,
+        }));
+    }
+    session.print(&format!("{url}\n"))?;
+    session.note(format!("the sample answers at {url}; what you may try next:\n  {}", next.join("\n  ")));
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! Ports of nodes published on the host, and which of them get into each other's way.
+
+use std::net::IpAddr;
+
+use super::nodes::Draft;
+use super::{Check, networking};
+use crate::config::{defaults, v1alpha1};
+use crate::spec::Networking;
+use crate::spec::values::{PortMapping, Protocol};
+
+/// The API server's port in its node.
+const API_PORT: u16 = 6443;
+/// Ports on which the node's own programs listen: etcd, kubelet, kube-proxy, controller manager and scheduler.
+const RESERVED: [u16; 9] = [2379, 2380, 2381, 10248, 10249, 10250, 10256, 10257, 10259];
+
+/// Whether a port of the node belongs to the node itself.
+fn is_reserved(port: u16) -> bool {
+    port == API_PORT || RESERVED.contains(&port)
+}
+
+/// The ports of a node; `None` stands for one that was refused.
+pub(super) fn ports(check: &mut Check<'_>, node: &str, ports: &[v1alpha1::Port]) -> Vec<Option<PortMapping>> {
+    let key = check.input.dialect.ports;
+    ports.iter().enumerate().map(|(i, port)| mapping(check, &format!("{node}.{key}[{i}]"), port)).collect()
+}
+
+fn mapping(check: &mut Check<'_>, path: &str, port: &v1alpha1::Port) -> Option<PortMapping> {
+    let address_path = format!("{path}.{}", check.input.dialect.host_address);
+    let host_address = host_address(check, &address_path, port.host_address.as_deref());
+    let host_port = host_port(check, &format!("{path}.hostPort"), port.host_port);
+    let container_port = container_port(check, path, port.container_port);
+    let protocol = match port.protocol.as_deref().filter(|text| !text.is_empty()) {
+        None => Some(Protocol::Tcp),
+        Some(text) => check.problems.take(&format!("{path}.protocol"), text.parse()),
+    };
+    Some(PortMapping {
+        host_address: host_address?,
+        host_port: host_port?,
+        container_port: container_port?,
+        protocol: protocol?,
+    })
+}
+
+/// An address of the host; only IPv4 for now.
+pub(super) fn host_address(check: &mut Check<'_>, path: &str, text: Option<&str>) -> Option<IpAddr> {
+    let text = text.filter(|text| !text.is_empty()).unwrap_or(defaults::HOST_ADDRESS);
+    match text.parse::<IpAddr>() {
+        Ok(address @ IpAddr::V4(_)) => return Some(address),
+        Ok(IpAddr::V6(_)) => {
+            check.problem(path, format!("`{text}` is an IPv6 address; they come with a later version"))
+        }
+        Err(_) => check.problem(
+            path,
+            format!("`{text}` is not an address; use `127.0.0.1` for this machine alone or `0.0.0.0` for everybody"),
+        ),
+    }
+    None
+}
+
+/// A port of the host: `Some(None)` means that knarr chooses it, also written as 0 or -1.
+pub(super) fn host_port(check: &mut Check<'_>, path: &str, port: Option<i64>) -> Option<Option<u16>> {
+    match port {
+        None | Some(0 | -1) => Some(None),
+        Some(port) => match u16::try_from(port) {
+            Ok(port) => Some(Some(port)),
+            Err(_) => {
+                check.problem(path, format!("{port} is not a port; use 1 to 65535, or 0 for any free one"));
+                None
+            }
+        },
+    }
+}
+
+fn container_port(check: &mut Check<'_>, mapping: &str, port: Option<i64>) -> Option<u16> {
+    let path = format!("{mapping}.containerPort");
+    let Some(port) = port else {
+        check.problem(path, "missing; name a port of the node, 1 to 65535");
+        return None;
+    };
+    match u16::try_from(port) {
+        Ok(API_PORT) => {
+            check.problem(
+                path,
+                format!("{API_PORT} is the API server, which is published anyway; use networking.apiServerPort"),
+            );
+            None
+        }
+        Ok(port) if is_reserved(port) => {
+            check.problem(path, format!("{port} belongs to the node's own programs, which must not be published"));
+            None
+        }
+        Ok(port @ 1..) => Some(port),
+        _ => {
+            check.problem(path, format!("{port} is not a port; use 1 to 65535"));
+            None
+        }
+    }
+}
+
+/// A port of the host that somebody asked for.
+struct Wanted {
+    path: String,
+    address: IpAddr,
+    port: u16,
+    protocol: Protocol,
+}
+
+impl Wanted {
+    /// Whether both cannot be had; all addresses cover each one.
+    fn clashes(&self, other: &Self) -> bool {
+        let any = self.address.is_unspecified() || other.address.is_unspecified();
+        (self.port, self.protocol) == (other.port, other.protocol) && (any || self.address == other.address)
+    }
+}
+
+/// Finds ports of the host that are asked for twice.
+pub(super) fn conflicts(check: &mut Check<'_>, drafts: &[Draft], networking: Option<&Networking>) {
+    let key = check.input.dialect.ports;
+    let api = networking.and_then(|networking| {
+        let path = networking::api_port_path(check).into();
+        let (address, port, protocol) = (networking.api_address, networking.api_port?, Protocol::Tcp);
+        Some(Wanted { path, address, port, protocol })
+    });
+    let of_nodes = drafts.iter().flat_map(|draft| {
+        draft.ports.iter().enumerate().filter_map(move |(i, mapping)| {
+            let mapping = mapping.as_ref()?;
+            let path = format!("{}.{key}[{i}]", draft.path);
+            let (address, port, protocol) = (mapping.host_address, mapping.host_port?, mapping.protocol);
+            Some(Wanted { path, address, port, protocol })
+        })
+    });
+    let wanted: Vec<Wanted> = api.into_iter().chain(of_nodes).collect();
+    for (i, one) in wanted.iter().enumerate() {
+        let Some(other) = wanted[..i].iter().find(|other| other.clashes(one)) else { continue };
+        let Wanted { path, address, port, protocol } = one;
+        if other.path == *path {
+            let again = wanted[..i].iter().filter(|other| other.path == *path).count() > 1;
+            if !again {
+                check.problem(
+                    format!("{path}.hostPort"),
+                    format!("{port}/{protocol} can be given to one node only, but `count` makes several; leave hostPort out to get free ports"),
+                );
+            }
+        } else {
+            check.problem(
+                format!("{path}.hostPort"),
+                format!("{port}/{protocol} at {address} is asked for already by {} (at {})", other.path, other.address),
+            );
+        }
+    }
+}

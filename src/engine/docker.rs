@@ -1,1 +1,0 @@
-//! Laid out, being written.

@@ -1,0 +1,54 @@
+//! A step that failed: the error for the person, and whether another choice of subnet or port may help.
+
+use crate::engine::{EngineError, EngineErrorKind};
+use crate::error::{Error, ErrorKind};
+use crate::plan::layout::Layout;
+
+/// What a step returns when it fails.
+pub struct Failure {
+    /// For the person.
+    pub error: Error,
+    kind: Option<EngineErrorKind>,
+}
+
+impl Failure {
+    /// Set when a port or subnet was taken by somebody else in the meantime.
+    pub fn taken(&self) -> Option<EngineErrorKind> {
+        self.kind.filter(|k| matches!(k, EngineErrorKind::PortTaken | EngineErrorKind::AddressTaken))
+    }
+
+    /// Of two failures of one phase, the one that tells more: an interrupt tells nothing.
+    pub fn worse(self, other: Self) -> Self {
+        if self.error.kind == ErrorKind::Interrupted { other } else { self }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, kind: None }
+    }
+}
+
+/// A refusal of Docker in the words of this cluster, with what to try.
+pub fn explain(e: EngineError, layout: &Layout) -> Failure {
+    let cluster = layout.name();
+    let kind = e.kind;
+    let error = match kind {
+        EngineErrorKind::Conflict => Error::new(ErrorKind::Exists, format!("the name of cluster `{cluster}` is taken"))
+            .cause(&e)
+            .hint(format!("see what has it with `knarr get clusters` and `docker ps -a`; remove it with `knarr delete cluster {cluster}`, or choose another name with `--name`")),
+        EngineErrorKind::PortTaken => Error::new(ErrorKind::Environment, format!("a host port that cluster `{cluster}` needs is taken"))
+            .cause(&e)
+            .hint(format!("see who holds it with `ss -ltnp`; the API wants {}, let knarr choose with `--api-port 0`", layout.api)),
+        EngineErrorKind::AddressTaken => Error::new(ErrorKind::Environment, format!("the subnet {} for cluster `{cluster}` is taken", layout.subnet))
+            .cause(&e)
+            .hint("see who has it with `docker network ls` and `ip route`; choose another with `networking.nodeSubnet` in the config"),
+        EngineErrorKind::NotFound if e.operation == "create container" => {
+            Error::new(ErrorKind::ImageMissing, format!("the node image `{}` is not here", layout.spec.image))
+                .cause(&e)
+                .hint("build it with `knarr image build`")
+        }
+        _ => Error::from(e),
+    };
+    Failure { error, kind: Some(kind) }
+}

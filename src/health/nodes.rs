@@ -1,0 +1,179 @@
+//! What the nodes' agents say: one stream per node, no polling, and the moment from which waiting is hopeless.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use knarr_contract::{ComponentStatus, NodeStatus};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::engine::{ContainerState, Engine, ExecOutput, ExecSpec};
+use crate::error::{Error, ErrorKind};
+
+/// A component that exits this often within a minute will not come up by itself.
+const HOPELESS_EXITS: u32 = 3;
+/// Between two tries to reach an agent that does not listen yet.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// The last word of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NodeView {
+    /// Its agent has not spoken yet.
+    Silent,
+    /// Its agent's last status.
+    Speaking(NodeStatus),
+    /// Its container does not run.
+    Gone {
+        /// What became of it: `exited with status 1`.
+        how: String,
+        /// The last lines it printed.
+        last_lines: Vec<String>,
+    },
+}
+
+/// The last words of all nodes, by name.
+pub type Observed = BTreeMap<String, NodeView>;
+
+/// Listens to the agents of some nodes until it is dropped.
+pub struct NodeWatch<E> {
+    engine: Arc<E>,
+    observed: watch::Sender<Observed>,
+    listeners: std::sync::Mutex<JoinSet<()>>,
+}
+
+impl<E: Engine> NodeWatch<E> {
+    /// Listens to nobody yet.
+    pub fn new(engine: Arc<E>) -> Self {
+        Self { engine, observed: watch::Sender::new(Observed::new()), listeners: std::sync::Mutex::default() }
+    }
+
+    /// Begins to listen to a node whose container was started.
+    pub fn add(&self, node: &str) {
+        self.observed.send_modify(|all| {
+            all.insert(node.to_owned(), NodeView::Silent);
+        });
+        let (engine, observed, node) = (Arc::clone(&self.engine), self.observed.clone(), node.to_owned());
+        if let Ok(mut listeners) = self.listeners.lock() {
+            listeners.spawn(async move { listen(&*engine, &observed, &node).await });
+        }
+    }
+
+    /// What was heard last.
+    pub fn observed(&self) -> Observed {
+        self.observed.borrow().clone()
+    }
+
+    /// Waits until a component of a node is ready.
+    pub async fn component_ready(&self, node: &str, component: &str) {
+        let mut changes = self.observed.subscribe();
+        // The sender lives as long as `self`, so this cannot fail.
+        let _ = changes
+            .wait_for(|all| match all.get(node) {
+                Some(NodeView::Speaking(status)) => status.components.iter().any(|c| c.name == component && c.ready),
+                _ => false,
+            })
+            .await;
+    }
+
+    /// Waits until further waiting is hopeless, and says why, with the last lines of what died.
+    pub async fn doom(&self) -> Error {
+        let mut changes = self.observed.subscribe();
+        loop {
+            let verdict = changes.borrow_and_update().iter().find_map(|(node, view)| match view {
+                NodeView::Gone { how, last_lines } => Some(gone(node, how, last_lines)),
+                NodeView::Speaking(status) => status
+                    .components
+                    .iter()
+                    .find(|c| c.recent_exits >= HOPELESS_EXITS)
+                    .map(|c| (node.clone(), Some(c.clone()), died(node, c))),
+                NodeView::Silent => None,
+            });
+            if let Some((node, component, error)) = verdict {
+                return match component {
+                    Some(c) => error.evidence(self.last_lines(&node, &c.name).await),
+                    None => error,
+                };
+            }
+            if changes.changed().await.is_err() {
+                return Error::new(ErrorKind::Bug, "the watch on the nodes ended");
+            }
+        }
+    }
+
+    /// The last ten lines of a component's log; empty when they cannot be had.
+    pub async fn last_lines(&self, node: &str, component: &str) -> Vec<String> {
+        let file = format!("{}/{component}.log", knarr_contract::LOG_DIR);
+        let tail = ExecSpec::new(["tail", "-n", "10", file.as_str()]);
+        match self.engine.exec(node, &tail).await {
+            Ok(outcome) if outcome.status == 0 => {
+                String::from_utf8_lossy(&outcome.stdout).lines().map(str::to_owned).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The first component of a node that is not ready, in the order of its node file, with what it waits for.
+    pub fn first_unready(&self) -> Option<(String, ComponentStatus)> {
+        self.observed.borrow().iter().find_map(|(node, view)| match view {
+            NodeView::Speaking(status) => {
+                status.components.iter().find(|c| !c.ready).map(|c| (node.clone(), c.clone()))
+            }
+            _ => None,
+        })
+    }
+}
+
+fn gone(node: &str, how: &str, last_lines: &[String]) -> (String, Option<ComponentStatus>, Error) {
+    let error = Error::failed(format!("node `{node}` does not run")).cause(how).evidence(last_lines.to_vec());
+    (node.to_owned(), None, error)
+}
+
+fn died(node: &str, component: &ComponentStatus) -> Error {
+    let last = component.last_exit.as_deref().unwrap_or("unknown");
+    Error::failed(format!("`{}` on `{node}` dies again and again", component.name))
+        .cause(format!("it exited {} times within a minute, last with {last}", component.recent_exits))
+}
+
+/// Passes on what one node's agent says, for as long as its container runs.
+async fn listen<E: Engine>(engine: &E, observed: &watch::Sender<Observed>, node: &str) {
+    let say = |view: NodeView| {
+        observed.send_modify(|all| {
+            all.insert(node.to_owned(), view);
+        });
+    };
+    let status = ExecSpec::new(["knarr-node", "status", "--watch", "-o", "json"]);
+    loop {
+        if let Ok(mut exec) = engine.exec_attached(node, &status).await {
+            let mut pending = Vec::new();
+            while let Some(Ok(piece)) = exec.output.next().await {
+                let ExecOutput::Stdout(bytes) = piece else { continue };
+                pending.extend_from_slice(&bytes);
+                while let Some(end) = pending.iter().position(|b| *b == b'\n') {
+                    let line: Vec<u8> = pending.drain(..=end).collect();
+                    if let Ok(status) = serde_json::from_slice::<NodeStatus>(&line) {
+                        say(NodeView::Speaking(status));
+                    }
+                }
+            }
+        }
+        // The stream ended: either the agent does not listen yet, or the container is gone.
+        match engine.inspect_container(node).await {
+            Ok(Some(c))
+                if matches!(c.state, ContainerState::Exited | ContainerState::Dead | ContainerState::Restarting) =>
+            {
+                let how = match (c.oom_killed, c.exit_code) {
+                    (true, _) => "its container was killed for want of memory".to_owned(),
+                    (false, Some(code)) => format!("its container is {} with status {code}", c.state),
+                    (false, None) => format!("its container is {}", c.state),
+                };
+                let last_lines = engine.container_logs(node, 10).await.unwrap_or_default();
+                say(NodeView::Gone { how, last_lines });
+            }
+            Ok(None) => say(NodeView::Gone { how: "its container was removed".into(), last_lines: Vec::new() }),
+            _ => {}
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}

@@ -1,0 +1,356 @@
+//! The real API server, spoken to with kube: the only file that names it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use futures::StreamExt;
+use futures::future::{BoxFuture, FutureExt};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ServiceAccount};
+use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client, Config, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{Access, Adoption, Connect, Kubernetes, NodeHealth, Progress, objects};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The name under which our fields are recorded by server-side apply.
+const FIELD_MANAGER: &str = "knarr";
+/// Between two tries of a request that a starting server refused. There is nothing to watch before it serves.
+const RETRY: Duration = Duration::from_millis(40);
+
+/// Connects to real clusters.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KubeConnector;
+
+impl Connect for KubeConnector {
+    fn connect(&self, access: &Access) -> Result<Arc<dyn Kubernetes>> {
+        let wrong = |what: &str| Error::new(ErrorKind::Bug, format!("cannot use the {what} for `{}`", access.url));
+        let url = access.url.parse().map_err(|_| wrong("address"))?;
+        let mut config = Config::new(url);
+        let ca = x509_parser::pem::Pem::iter_from_buffer(&access.ca)
+            .map(|pem| pem.map(|p| p.contents))
+            .collect::<std::result::Result<Vec<_>, _>>()
+            .map_err(|e| wrong("CA certificate").source(&e))?;
+        config.root_cert = Some(ca);
+        let base64 = &base64::engine::general_purpose::STANDARD;
+        config.auth_info = serde_json::from_value(json!({
+            "client-certificate-data": base64.encode(&access.cert),
+            "client-key-data": base64.encode(&*access.key),
+        }))
+        .map_err(|_| wrong("client certificate"))?;
+        config.connect_timeout = Some(Duration::from_secs(5));
+        let client = Client::try_from(config).map_err(|e| wrong("certificates").source(&e))?;
+        Ok(Arc::new(KubeClient { client, url: access.url.clone() }))
+    }
+}
+
+struct KubeClient {
+    client: Client,
+    url: String,
+}
+
+impl KubeClient {
+    fn api_of(&self, object: &Value) -> Api<DynamicObject> {
+        let (group, version) = objects::group_version(object);
+        let kind = object["kind"].as_str().unwrap_or_default();
+        // Every kind that we apply follows the plural rule, so no discovery request is needed.
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(&group, &version, kind));
+        match object["metadata"]["namespace"].as_str() {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    /// Repeats a request until it is not refused for a reason that passes; the caller bounds the time.
+    async fn insist<T, F>(&self, what: &str, progress: Progress<'_>, request: impl Fn() -> F + Send) -> Result<T>
+    where
+        F: Future<Output = kube::Result<T>> + Send,
+    {
+        loop {
+            match request().await {
+                Ok(answer) => return Ok(answer),
+                Err(e) if passes(&e) => {
+                    progress(&format!("{what}: {}", words(&e)));
+                    tokio::time::sleep(RETRY).await;
+                }
+                Err(e) => return Err(Error::failed(format!("cannot {what}")).cause(words(&e))),
+            }
+        }
+    }
+
+    /// Watches objects until `done` says so; `done` sees every object that changes.
+    async fn watch<K>(
+        &self,
+        api: Api<K>,
+        config: watcher::Config,
+        progress: Progress<'_>,
+        mut done: impl FnMut(&K) -> bool + Send,
+    ) where
+        K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    {
+        let mut events = watcher::watcher(api, config).boxed();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::Apply(object) | Event::InitApply(object)) => {
+                    if done(&object) {
+                        return;
+                    }
+                }
+                Ok(_) => {}
+                Err(e) => {
+                    progress(&e.to_string());
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        }
+    }
+}
+
+/// Whether a refusal is of a kind that a starting server takes back by itself.
+fn passes(error: &kube::Error) -> bool {
+    match error {
+        // 404 stands for an API group or namespace that is not there yet.
+        kube::Error::Api(status) => matches!(status.code, 403 | 404 | 409 | 429 | 500..=599),
+        kube::Error::HyperError(_) | kube::Error::Service(_) => true,
+        _ => false,
+    }
+}
+
+/// The server's own words, or the innermost cause.
+fn words(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error {
+        return status.message.clone();
+    }
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(next) = innermost.source() {
+        innermost = next;
+    }
+    innermost.to_string()
+}
+
+fn ready_reason(node: &Node) -> std::result::Result<(), String> {
+    let conditions = node.status.as_ref().and_then(|s| s.conditions.as_ref());
+    let ready = conditions.into_iter().flatten().find(|c| c.type_ == "Ready");
+    match ready {
+        Some(c) if c.status == "True" => Ok(()),
+        Some(c) => Err(c.message.clone().unwrap_or_else(|| "not Ready".into())),
+        None => Err("has not reported yet".into()),
+    }
+}
+
+impl Kubernetes for KubeClient {
+    fn answers(&self) -> BoxFuture<'_, Result<()>> {
+        async move {
+            let namespaces: Api<Namespace> = Api::all(self.client.clone());
+            match namespaces.list(&ListParams::default().limit(1)).await {
+                Ok(_) => Ok(()),
+                Err(e) => {
+                    Err(Error::new(ErrorKind::NotReady, format!("no answer from `{}`", self.url)).cause(words(&e)))
+                }
+            }
+        }
+        .boxed()
+    }
+
+    fn apply<'a>(&'a self, list: &'a [Value], progress: Progress<'a>) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let params = PatchParams::apply(FIELD_MANAGER).force();
+            for object in list {
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                let api = self.api_of(object);
+                self.insist(&format!("apply {}", objects::describe(object)), progress, || {
+                    let (api, params) = (&api, &params);
+                    async move { api.patch(name, params, &Patch::Apply(object)).await }
+                })
+                .await?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn delete<'a>(&'a self, list: &'a [Value]) -> BoxFuture<'a, Result<()>> {
+        async move {
+            for object in list.iter().rev() {
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                match self.api_of(object).delete(name, &DeleteParams::background()).await {
+                    Ok(_) => {}
+                    Err(kube::Error::Api(status)) if status.code == 404 => {}
+                    Err(e) => {
+                        return Err(
+                            Error::failed(format!("cannot delete {}", objects::describe(object))).cause(words(&e))
+                        );
+                    }
+                }
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn adopt_nodes<'a>(
+        &'a self,
+        adoptions: &'a [Adoption],
+        registered: Progress<'a>,
+        progress: Progress<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let nodes: Api<Node> = Api::all(self.client.clone());
+            let mut waiting: BTreeMap<&str, &Adoption> = adoptions.iter().map(|a| (a.node.as_str(), a)).collect();
+            let mut seen = Vec::new();
+            // A second watch would cost a connection's round trip; Nodes are patched as they are seen.
+            let (found, mut names) = tokio::sync::mpsc::unbounded_channel();
+            let watching = self.watch(nodes.clone(), watcher::Config::default(), progress, |node| {
+                // A closed channel means that the adopting side is done.
+                found.send(node.name_any()).is_err()
+            });
+            let adopting = async {
+                while !waiting.is_empty() {
+                    let missing: Vec<&str> = waiting.keys().copied().collect();
+                    progress(&format!("waiting for {} to register", missing.join(", ")));
+                    let Some(name) = names.recv().await else { break };
+                    let Some(adoption) = waiting.remove(name.as_str()) else { continue };
+                    registered(&name);
+                    seen.push(name);
+                    let body = json!({
+                        "metadata": {"labels": adoption.labels},
+                        "spec": {"podCIDR": adoption.pod_cidr, "podCIDRs": [adoption.pod_cidr]},
+                    });
+                    self.insist(&format!("label node {}", adoption.node), progress, || {
+                        let (nodes, body) = (&nodes, &body);
+                        async move {
+                            nodes.patch(&adoption.node, &PatchParams::default(), &Patch::Strategic(body)).await
+                        }
+                    })
+                    .await?;
+                }
+                Ok(())
+            };
+            tokio::select! {
+                result = adopting => result,
+                () = watching => Ok(()),
+            }
+        }
+        .boxed()
+    }
+
+    fn nodes_ready<'a>(&'a self, names: &'a [String], progress: Progress<'a>) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let mut waiting: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+            self.watch(Api::<Node>::all(self.client.clone()), watcher::Config::default(), progress, |node| {
+                let name = node.name_any();
+                match ready_reason(node) {
+                    Ok(()) => {
+                        waiting.remove(name.as_str());
+                    }
+                    Err(why) if names.contains(&name) => progress(&format!("node {name}: {why}")),
+                    Err(_) => {}
+                }
+                waiting.is_empty()
+            })
+            .await;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn default_service_account<'a>(&'a self, progress: Progress<'a>) -> BoxFuture<'a, Result<()>> {
+        async move {
+            progress("ServiceAccount default/default does not exist yet");
+            let api: Api<ServiceAccount> = Api::namespaced(self.client.clone(), "default");
+            let config = watcher::Config::default().fields("metadata.name=default");
+            self.watch(api, config, progress, |_| true).await;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn first_pod_running<'a>(&'a self, progress: Progress<'a>) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let api: Api<Pod> = Api::all(self.client.clone());
+            let config = watcher::Config::default().fields("status.phase=Running");
+            self.watch(api, config, progress, |_| true).await;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn deployment_available<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+        progress: Progress<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+            let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+            self.watch(api, config, progress, |deployment| {
+                let wanted = deployment.spec.replicas.unwrap_or(1);
+                let status = deployment.status.clone().unwrap_or_default();
+                let there = status.available_replicas.unwrap_or(0).min(status.updated_replicas.unwrap_or(0));
+                progress(&format!("Deployment {namespace}/{name}: {there} of {wanted} replicas available"));
+                there >= wanted && status.observed_generation == deployment.metadata.generation
+            })
+            .await;
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn nodes(&self) -> BoxFuture<'_, Result<Vec<NodeHealth>>> {
+        async move {
+            let list = Api::<Node>::all(self.client.clone())
+                .list(&ListParams::default())
+                .await
+                .map_err(|e| Error::failed("cannot list the Nodes").cause(words(&e)))?;
+            Ok(list
+                .items
+                .iter()
+                .map(|node| {
+                    let ready = ready_reason(node);
+                    NodeHealth {
+                        name: node.name_any(),
+                        ready: ready.is_ok(),
+                        reason: ready.err(),
+                        version: node
+                            .status
+                            .as_ref()
+                            .and_then(|s| s.node_info.as_ref())
+                            .map(|i| i.kubelet_version.clone())
+                            .unwrap_or_default(),
+                    }
+                })
+                .collect())
+        }
+        .boxed()
+    }
+
+    fn failing_checks(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        async move {
+            let request = http_get("/readyz?verbose")?;
+            let broken = |e: &kube::Error| Error::failed(format!("no answer from `{}`", self.url)).cause(words(e));
+            // The answer is the same list of checks, whatever its status.
+            let answer = self.client.send(request).await.map_err(|e| broken(&e))?;
+            let body = answer.into_body().collect_bytes().await.map_err(|e| broken(&e))?;
+            Ok(String::from_utf8_lossy(&body)
+                .lines()
+                .filter_map(|line| line.strip_prefix("[-]"))
+                .map(|line| line.split_whitespace().next().unwrap_or(line).to_owned())
+                .collect())
+        }
+        .boxed()
+    }
+}
+
+fn http_get(path: &str) -> Result<http::Request<kube::client::Body>> {
+    http::Request::get(path)
+        .body(kube::client::Body::empty())
+        .map_err(|e| Error::new(ErrorKind::Bug, format!("cannot build a request for `{path}`")).source(&e))
+}

@@ -1,0 +1,117 @@
+//! An API server that only exists in memory: for tests of everything around it.
+
+use std::sync::{Arc, Mutex};
+
+use futures::future::{BoxFuture, FutureExt};
+use serde_json::Value;
+
+use super::{Access, Adoption, Connect, Kubernetes, NodeHealth, Progress, objects};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What the fake does when asked.
+#[derive(Clone, Debug, Default)]
+pub struct Script {
+    /// The operation that fails, by name: `apply`, `answers`, …
+    pub fails: Option<&'static str>,
+    /// The operation that never answers.
+    pub hangs: Option<&'static str>,
+}
+
+/// A fake API server: everything is ready at once unless the script says otherwise.
+#[derive(Clone, Default)]
+pub struct FakeKubernetes {
+    script: Script,
+    journal: Arc<Mutex<Vec<String>>>,
+}
+
+impl FakeKubernetes {
+    /// A server that follows `script`.
+    pub fn new(script: Script) -> Self {
+        Self { script, journal: Arc::default() }
+    }
+
+    /// What was asked so far.
+    pub fn journal(&self) -> Vec<String> {
+        self.journal.lock().map(|j| j.clone()).unwrap_or_default()
+    }
+
+    fn act(&self, operation: &'static str, line: String) -> BoxFuture<'static, Result<()>> {
+        if let Ok(mut journal) = self.journal.lock() {
+            journal.push(line);
+        }
+        let script = self.script.clone();
+        async move {
+            tokio::task::yield_now().await;
+            if script.hangs == Some(operation) {
+                futures::future::pending::<()>().await;
+            }
+            if script.fails == Some(operation) {
+                return Err(Error::new(ErrorKind::Failed, format!("cannot {operation}")).cause("the script says so"));
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+impl Connect for FakeKubernetes {
+    fn connect(&self, _: &Access) -> Result<Arc<dyn Kubernetes>> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+impl Kubernetes for FakeKubernetes {
+    fn answers(&self) -> BoxFuture<'_, Result<()>> {
+        self.act("answers", "answers".into())
+    }
+
+    fn apply<'a>(&'a self, list: &'a [Value], _: Progress<'a>) -> BoxFuture<'a, Result<()>> {
+        self.act("apply", format!("apply {}", list.iter().map(objects::describe).collect::<Vec<_>>().join(", ")))
+    }
+
+    fn delete<'a>(&'a self, list: &'a [Value]) -> BoxFuture<'a, Result<()>> {
+        self.act("delete", format!("delete {}", list.iter().map(objects::describe).collect::<Vec<_>>().join(", ")))
+    }
+
+    fn adopt_nodes<'a>(
+        &'a self,
+        adoptions: &'a [Adoption],
+        registered: Progress<'a>,
+        _: Progress<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
+        for adoption in adoptions {
+            registered(&adoption.node);
+        }
+        let names: Vec<&str> = adoptions.iter().map(|a| a.node.as_str()).collect();
+        self.act("adopt", format!("adopt {}", names.join(", ")))
+    }
+
+    fn nodes_ready<'a>(&'a self, names: &'a [String], _: Progress<'a>) -> BoxFuture<'a, Result<()>> {
+        self.act("nodes_ready", format!("nodes ready {}", names.join(", ")))
+    }
+
+    fn default_service_account<'a>(&'a self, _: Progress<'a>) -> BoxFuture<'a, Result<()>> {
+        self.act("default_service_account", "default ServiceAccount".into())
+    }
+
+    fn first_pod_running<'a>(&'a self, _: Progress<'a>) -> BoxFuture<'a, Result<()>> {
+        self.act("first_pod_running", "first Pod".into())
+    }
+
+    fn deployment_available<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+        _: Progress<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
+        self.act("deployment_available", format!("Deployment {namespace}/{name} available"))
+    }
+
+    fn nodes(&self) -> BoxFuture<'_, Result<Vec<NodeHealth>>> {
+        self.act("nodes", "nodes".into()).map(|done| done.map(|()| Vec::new())).boxed()
+    }
+
+    fn failing_checks(&self) -> BoxFuture<'_, Result<Vec<String>>> {
+        self.act("failing_checks", "failing checks".into()).map(|done| done.map(|()| Vec::new())).boxed()
+    }
+}

@@ -1,0 +1,102 @@
+//! The cluster's API server in our words: the narrow trait behind which every request to it happens.
+//!
+//! `client.rs` is the only file that names kube; `fake.rs` answers for tests. Waiting methods watch, they do not poll;
+//! they are cancelled by dropping their future, and tell `progress` what they still wait for.
+
+pub mod client;
+pub mod fake;
+pub mod objects;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde::Serialize;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::error::Result;
+use crate::spec::values::Taint;
+
+/// Hears what a wait is waiting for, each time that changes.
+pub type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
+
+/// Where an API server is and who asks.
+#[derive(Clone)]
+pub struct Access {
+    /// `https://127.0.0.1:40123`
+    pub url: String,
+    /// The CA its certificate must chain to, as PEM.
+    pub ca: Vec<u8>,
+    /// The client's certificate, as PEM.
+    pub cert: Vec<u8>,
+    /// The client's key, as PEM.
+    pub key: Zeroizing<Vec<u8>>,
+}
+
+/// Makes connections; one implementation for real clusters, one for tests.
+pub trait Connect: Send + Sync + 'static {
+    /// A client for this access. No request is made yet.
+    fn connect(&self, access: &Access) -> Result<Arc<dyn Kubernetes>>;
+}
+
+/// What an administrator sets on a Node because its kubelet may not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Adoption {
+    /// The Node's name.
+    pub node: String,
+    /// Labels to set.
+    pub labels: BTreeMap<String, String>,
+    /// The pods' addresses, for `spec.podCIDR`.
+    pub pod_cidr: String,
+    /// Taints to set beside those the node registered with.
+    pub taints: Vec<Taint>,
+}
+
+/// A Node as `status` and `get nodes` show it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeHealth {
+    /// Its name.
+    pub name: String,
+    /// Whether its Ready condition is True.
+    pub ready: bool,
+    /// Why not, in the Node's own words.
+    pub reason: Option<String>,
+    /// The kubelet's version.
+    pub version: String,
+}
+
+/// One cluster's API server.
+pub trait Kubernetes: Send + Sync {
+    /// One authenticated request, tried once.
+    fn answers(&self) -> BoxFuture<'_, Result<()>>;
+    /// Applies objects in order, server-side; retries those refused because the server is still starting.
+    fn apply<'a>(&'a self, objects: &'a [Value], progress: Progress<'a>) -> BoxFuture<'a, Result<()>>;
+    /// Deletes objects; absent ones are fine.
+    fn delete<'a>(&'a self, objects: &'a [Value]) -> BoxFuture<'a, Result<()>>;
+    /// Sets what an administrator must set on each Node as it registers; returns when all are done.
+    fn adopt_nodes<'a>(
+        &'a self,
+        adoptions: &'a [Adoption],
+        registered: Progress<'a>,
+        progress: Progress<'a>,
+    ) -> BoxFuture<'a, Result<()>>;
+    /// Waits until all of these Nodes are Ready.
+    fn nodes_ready<'a>(&'a self, names: &'a [String], progress: Progress<'a>) -> BoxFuture<'a, Result<()>>;
+    /// Waits until the ServiceAccount `default/default` exists.
+    fn default_service_account<'a>(&'a self, progress: Progress<'a>) -> BoxFuture<'a, Result<()>>;
+    /// Waits until any Pod is Running.
+    fn first_pod_running<'a>(&'a self, progress: Progress<'a>) -> BoxFuture<'a, Result<()>>;
+    /// Waits until a Deployment has all its replicas available.
+    fn deployment_available<'a>(
+        &'a self,
+        namespace: &'a str,
+        name: &'a str,
+        progress: Progress<'a>,
+    ) -> BoxFuture<'a, Result<()>>;
+    /// The Nodes, now.
+    fn nodes(&self) -> BoxFuture<'_, Result<Vec<NodeHealth>>>;
+    /// The API server's own health checks that fail, now; empty means it is ready.
+    fn failing_checks(&self) -> BoxFuture<'_, Result<Vec<String>>>;
+}

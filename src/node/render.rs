@@ -1,0 +1,168 @@
+//! A node as a whole: its `node.json` and all its files.
+
+use knarr_contract::{CONTRACT, Component, NODE_FILE, NodeFile, NodeNetwork, Peer, Role};
+
+use super::api_server::api_server;
+use super::components::{api_url, controller_manager, kube_proxy, local_api, scheduler};
+use super::containerd::{containerd, containerd_config};
+use super::documents::{audit_policy, authentication, cni, kubeconfig, text};
+use super::etcd::etcd;
+pub use super::files::{Content, Entry, FileSpec, materialize};
+use super::kubelet::{kubelet, kubelet_config};
+use super::labels::admin_labels;
+use super::paths;
+use crate::kubernetes::Adoption;
+use crate::pki::{Authority, Cert, Leaf};
+use crate::plan::layout::{Layout, NodeLayout};
+
+/// The contract with `knarr-node`.
+pub fn node_file(layout: &Layout, node: &NodeLayout) -> NodeFile {
+    NodeFile {
+        contract: CONTRACT,
+        cluster: layout.name().into(),
+        node: node.spec.name.to_string(),
+        role: node.spec.role,
+        network: NodeNetwork {
+            address: node.address,
+            pod_cidr: node.pod_cidr.to_string(),
+            cluster_cidr: layout.spec.networking.pod_subnet.to_string(),
+            peers: layout
+                .nodes
+                .iter()
+                .filter(|other| other.spec.name != node.spec.name)
+                .map(|other| Peer {
+                    name: other.spec.name.to_string(),
+                    address: other.address,
+                    pod_cidr: other.pod_cidr.to_string(),
+                })
+                .collect(),
+        },
+        components: components(layout, node),
+    }
+}
+
+/// In the order of starting: what others wait for first. They stop in reverse, so that the API server is there until
+/// its clients are gone, and etcd until the API server is.
+fn components(layout: &Layout, node: &NodeLayout) -> Vec<Component> {
+    match node.spec.role {
+        Role::ControlPlane => vec![
+            containerd(layout),
+            etcd(layout, node),
+            api_server(layout, node),
+            kubelet(layout, node),
+            scheduler(layout),
+            controller_manager(layout),
+            kube_proxy(layout, node),
+        ],
+        Role::Worker => vec![containerd(layout), kubelet(layout, node), kube_proxy(layout, node)],
+    }
+}
+
+/// What an administrator sets on the Node once its kubelet has registered it. Its taints it brings along.
+pub fn adoption(layout: &Layout, node: &NodeLayout) -> Adoption {
+    Adoption {
+        node: node.spec.name.to_string(),
+        labels: admin_labels(layout, node),
+        pod_cidr: node.pod_cidr.to_string(),
+        taints: Vec::new(),
+    }
+}
+
+/// Every file of a node, folders before what they hold.
+pub fn files(layout: &Layout, node: &NodeLayout) -> Vec<FileSpec> {
+    let mut files = everywhere(layout, node);
+    if node.spec.role == Role::ControlPlane {
+        files.extend(control_plane(layout, node));
+    }
+    files
+}
+
+fn everywhere(layout: &Layout, node: &NodeLayout) -> Vec<FileSpec> {
+    let cert = |leaf| Cert::Leaf(leaf, node.spec.name.clone());
+    let api = api_url(layout, node);
+    let config = |user: &str, pem| text(&kubeconfig(layout.name(), user, &api, pem));
+    let node_json = serde_json::json!(node_file(layout, node));
+    let mut files = vec![
+        FileSpec::text(NODE_FILE, text(&node_json)),
+        FileSpec::folder(paths::CONTAINERD_DROP_INS, 0o755),
+        FileSpec::folder(paths::REGISTRY_HOSTS, 0o755),
+        FileSpec::text(paths::CONTAINERD_CONFIG, containerd_config()),
+        FileSpec::text(paths::CNI_CONFIG, text(&cni(layout, node))),
+        FileSpec::folder(paths::KUBERNETES, 0o755),
+        FileSpec::folder(paths::PKI, 0o700),
+        FileSpec::named(paths::CA, Content::Certificate(Cert::Authority(Authority::Cluster))),
+        FileSpec::private_text(paths::KUBELET_CONFIG, text(&kubelet_config(layout, node))),
+        // The kubelet exits when this folder is missing.
+        FileSpec::folder(paths::KUBELET_DROP_INS, 0o755),
+        FileSpec::private_text(
+            paths::KUBELET_CONF,
+            config(&format!("system:node:{}", node.spec.name), paths::KUBELET_CLIENT),
+        ),
+        FileSpec::folder(paths::KUBELET_PKI, 0o700),
+        FileSpec::named(paths::KUBELET_CLIENT_ISSUED, Content::CertificateAndKey(cert(Leaf::KubeletClient))),
+        FileSpec::named(paths::KUBELET_CLIENT, Content::Link(paths::KUBELET_CLIENT_ISSUED.into())),
+        FileSpec::private_text(paths::KUBE_PROXY_CONF, config("system:kube-proxy", paths::KUBE_PROXY_PEM)),
+        FileSpec::named(paths::KUBE_PROXY_PEM, Content::CertificateAndKey(cert(Leaf::KubeProxy))),
+    ];
+    files.extend(pair(&format!("{}/kubelet", paths::KUBELET_PKI), &cert(Leaf::KubeletServer)));
+    if let Some(bundle) = &layout.egress.ca_bundle {
+        files.push(FileSpec::text(paths::HOST_CA, bundle));
+    }
+    files
+}
+
+fn control_plane(layout: &Layout, node: &NodeLayout) -> Vec<FileSpec> {
+    let cert = |leaf| Cert::Leaf(leaf, node.spec.name.clone());
+    let config = |user: &str, pem| text(&kubeconfig(layout.name(), user, &local_api(), pem));
+    let mut files = vec![
+        FileSpec::folder(&format!("{}/etcd", paths::PKI), 0o700),
+        FileSpec::folder(&format!("{}/enc", paths::KUBERNETES), 0o700),
+        FileSpec::folder(paths::ETCD_DATA, 0o700),
+        FileSpec::named(paths::SERVICE_ACCOUNT_KEY, Content::ServiceAccountKey),
+        FileSpec::named(paths::SERVICE_ACCOUNT_PUBLIC_KEY, Content::ServiceAccountPublicKey),
+        FileSpec::named(paths::ENCRYPTION_CONFIG, Content::EncryptionConfig),
+        FileSpec::text(paths::AUTHENTICATION_CONFIG, text(&authentication())),
+        FileSpec::private_text(
+            paths::CONTROLLER_MANAGER_CONF,
+            config("system:kube-controller-manager", paths::CONTROLLER_MANAGER_PEM),
+        ),
+        FileSpec::named(paths::CONTROLLER_MANAGER_PEM, Content::CertificateAndKey(cert(Leaf::ControllerManager))),
+        FileSpec::private_text(paths::SCHEDULER_CONF, config("system:kube-scheduler", paths::SCHEDULER_PEM)),
+        FileSpec::named(paths::SCHEDULER_PEM, Content::CertificateAndKey(cert(Leaf::Scheduler))),
+        FileSpec::private_text(paths::ADMIN_CONF, config("kubernetes-admin", paths::ADMIN_PEM)),
+        FileSpec::named(paths::ADMIN_PEM, Content::CertificateAndKey(cert(Leaf::NodeAdmin))),
+    ];
+    // The authorities' keys live on the control planes and nowhere else: the controller manager signs rotated kubelet
+    // certificates, and knarr reads them back to renew certificates and to let nodes join.
+    let pairs = [
+        ("ca", Cert::Authority(Authority::Cluster)),
+        ("etcd/ca", Cert::Authority(Authority::Etcd)),
+        ("front-proxy-ca", Cert::Authority(Authority::FrontProxy)),
+        ("apiserver", cert(Leaf::ApiServer)),
+        ("apiserver-kubelet-client", cert(Leaf::ApiServerKubeletClient)),
+        ("apiserver-etcd-client", cert(Leaf::ApiServerEtcdClient)),
+        ("front-proxy-client", cert(Leaf::FrontProxyClient)),
+        ("etcd/server", cert(Leaf::EtcdServer)),
+        ("etcd/peer", cert(Leaf::EtcdPeer)),
+        ("etcd/healthcheck-client", cert(Leaf::EtcdHealthcheckClient)),
+        ("controller-manager-server", cert(Leaf::ControllerManagerServer)),
+        ("scheduler-server", cert(Leaf::SchedulerServer)),
+    ];
+    for (stem, cert) in pairs {
+        // The cluster's own certificate is on every node already.
+        let known = |file: &FileSpec| file.path != paths::CA;
+        files.extend(pair(&format!("{}/{stem}", paths::PKI), &cert).into_iter().filter(known));
+    }
+    if layout.spec.audit {
+        files.push(FileSpec::text(paths::AUDIT_POLICY, text(&audit_policy())));
+    }
+    files
+}
+
+/// A certificate and its key in two files.
+fn pair(stem: &str, cert: &Cert) -> [FileSpec; 2] {
+    [
+        FileSpec::named(&format!("{stem}.crt"), Content::Certificate(cert.clone())),
+        FileSpec::named(&format!("{stem}.key"), Content::Key(cert.clone())),
+    ]
+}

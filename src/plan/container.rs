@@ -1,0 +1,107 @@
+//! From a node with its place to the container that Docker is asked for; every line says why.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::layout::{API_PORT, Layout, NodeLayout};
+use super::names;
+use crate::engine::{Attachment, ContainerSpec, MountSource, MountSpec, PortBinding};
+use crate::spec::values::Protocol;
+use crate::spec::{Mount, Propagation};
+
+/// What a node may do. Never `--privileged`: restricted hosts refuse it and it is not needed. The README's table gives
+/// the reason for each.
+pub const CAPABILITIES: [&str; 21] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "IPC_LOCK",
+    "KILL",
+    "MKNOD",
+    "NET_ADMIN",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_ADMIN",
+    "SYS_CHROOT",
+    "SYS_NICE",
+    "SYS_PTRACE",
+    "SYSLOG",
+];
+
+/// The container of one node.
+pub fn node(layout: &Layout, node: &NodeLayout, published: &[PortBinding]) -> ContainerSpec {
+    let name = node.spec.name.to_string();
+    let labels = names::labels(layout, Some(node.spec.role));
+    let image = node.spec.image.as_ref().unwrap_or(&layout.spec.image).to_string();
+    let mut mounts = vec![MountSpec {
+        // State outlives the container's own layer, and overlayfs cannot stand on Docker's overlay.
+        source: MountSource::Volume { name: names::volume(&name), labels: labels.clone() },
+        target: "/var".into(),
+        read_only: false,
+        propagation: String::new(),
+        selinux_relabel: false,
+    }];
+    mounts.extend(node.spec.mounts.iter().map(bind));
+    ContainerSpec {
+        hostname: name.clone(),
+        image,
+        labels,
+        network: Some(Attachment {
+            network: names::network(layout.name()),
+            // Fixed, and outside of the range Docker hands out, so that it survives every restart.
+            address: Some(node.address),
+            aliases: Vec::new(),
+        }),
+        capabilities: Some(CAPABILITIES.map(String::from).to_vec()),
+        // runc inside the node makes mounts and namespaces, which Docker's default profiles forbid.
+        security_opt: vec!["seccomp=unconfined".into(), "apparmor=unconfined".into(), "label=disable".into()],
+        unmask_system_paths: true,
+        // Pods may be given any device; what they see of it is decided inside the node.
+        device_cgroup_rules: vec!["a *:* rwm".into()],
+        private_cgroup_namespace: true,
+        // Sockets, pids and namespaces of a former boot must be gone after a restart.
+        tmpfs: BTreeMap::from([("/run".into(), "rw,exec".into()), ("/tmp".into(), "rw,exec".into())]),
+        mounts,
+        ports: published.to_vec(),
+        restart: true,
+        name,
+        ..ContainerSpec::default()
+    }
+}
+
+fn bind(mount: &Mount) -> MountSpec {
+    MountSpec {
+        source: MountSource::Host(mount.host_path.display().to_string()),
+        target: mount.container_path.clone(),
+        read_only: mount.read_only,
+        propagation: match mount.propagation {
+            Propagation::None => "rprivate",
+            Propagation::HostToContainer => "rslave",
+            Propagation::Bidirectional => "rshared",
+        }
+        .into(),
+        selinux_relabel: mount.selinux_relabel,
+    }
+}
+
+/// What the first control plane publishes beside the ports asked for: the API.
+pub fn api_binding(layout: &Layout) -> PortBinding {
+    PortBinding {
+        host_address: layout.api.ip(),
+        host_port: layout.api.port(),
+        container_port: API_PORT,
+        protocol: Protocol::Tcp,
+    }
+}
+
+/// The address a person on this host uses for something published on `address`.
+pub fn reachable(address: IpAddr) -> IpAddr {
+    if address.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address }
+}

@@ -1,0 +1,142 @@
+//! A plan as text and as JSON: every container, file name and flag, no secret.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use super::{Plan, Step};
+use crate::engine::{ContainerSpec, MountSource};
+use crate::node::render;
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let layout = &self.layout;
+        writeln!(f, "cluster {} ({}), image {}", layout.name(), super::describe(&layout.spec), layout.spec.image)?;
+        writeln!(f, "API at {}", layout.host_api_url())?;
+        for (number, phase) in self.phases.iter().enumerate() {
+            writeln!(f, "\n{}. {}", number + 1, phase.title)?;
+            for step in &phase.steps {
+                match step {
+                    Step::CreateNetwork(net) => writeln!(
+                        f,
+                        "   network {} subnet {} gateway {} dynamic addresses {}",
+                        net.name, net.subnet, net.gateway, net.ip_range
+                    )?,
+                    Step::ClaimName(c) => writeln!(f, "   container {} (created, not started)", c.name)?,
+                    Step::StartNode(node) => {
+                        container(f, &node.container)?;
+                        for file in &node.files {
+                            writeln!(f, "     file {:04o} {} ({})", file.mode, file.path, file.content.describe())?;
+                        }
+                    }
+                    Step::Await(milestone) => writeln!(f, "   {}", milestone.title())?,
+                    Step::ApplyRights => writeln!(f, "   apply the components' ClusterRoleBindings")?,
+                    Step::AdoptNodes => writeln!(f, "   label, taint and number the Nodes as they register")?,
+                    Step::ApplySystem => writeln!(f, "   apply {}", crate::manifests::SYSTEM_NAMES.join(", "))?,
+                }
+            }
+        }
+        for node in &layout.nodes {
+            let file = render::node_file(layout, node);
+            writeln!(f, "\nprocesses of {}", node.spec.name)?;
+            for component in file.components {
+                let mut words = component.argv.iter();
+                writeln!(f, "   {}", words.next().map_or("", String::as_str))?;
+                for word in words {
+                    writeln!(f, "     {word}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn container(f: &mut fmt::Formatter<'_>, c: &ContainerSpec) -> fmt::Result {
+    writeln!(f, "   container {} image {}", c.name, c.image)?;
+    if let Some(net) = &c.network {
+        let address = net.address.map_or_else(|| "dynamic".into(), |a| a.to_string());
+        writeln!(f, "     network {} address {address}", net.network)?;
+    }
+    if let Some(caps) = &c.capabilities {
+        writeln!(f, "     capabilities {}", caps.join(","))?;
+    }
+    writeln!(f, "     security {}", c.security_opt.join(" "))?;
+    for mount in &c.mounts {
+        let (kind, source) = match &mount.source {
+            MountSource::Volume { name, .. } => ("volume", name),
+            MountSource::Host(path) => ("bind", path),
+        };
+        let access = if mount.read_only { " read-only" } else { "" };
+        writeln!(f, "     {kind} {source} at {}{access}", mount.target)?;
+    }
+    for port in &c.ports {
+        writeln!(
+            f,
+            "     port {}:{} to {}/{}",
+            port.host_address,
+            port.host_port,
+            port.container_port,
+            port.protocol.as_str()
+        )?;
+    }
+    Ok(())
+}
+
+impl Plan {
+    /// The plan as JSON: the same facts as its text.
+    pub fn to_json(&self) -> Value {
+        let layout = &self.layout;
+        let nodes: Vec<Value> = layout
+            .nodes
+            .iter()
+            .zip(self.nodes())
+            .map(|(node, step)| {
+                let c = &step.container;
+                json!({
+                    "name": c.name,
+                    "role": node.spec.role.as_str(),
+                    "image": c.image,
+                    "address": node.address,
+                    "podCIDR": node.pod_cidr,
+                    "labels": c.labels,
+                    "capabilities": c.capabilities,
+                    "securityOpt": c.security_opt,
+                    "tmpfs": c.tmpfs,
+                    "mounts": c.mounts.iter().map(|m| json!({
+                        "source": match &m.source {
+                            MountSource::Volume { name, .. } => format!("volume:{name}"),
+                            MountSource::Host(path) => format!("host:{path}"),
+                        },
+                        "target": m.target,
+                        "readOnly": m.read_only,
+                    })).collect::<Vec<_>>(),
+                    "ports": c.ports.iter().map(|p| json!({
+                        "hostAddress": p.host_address,
+                        "hostPort": p.host_port,
+                        "containerPort": p.container_port,
+                        "protocol": p.protocol.as_str(),
+                    })).collect::<Vec<_>>(),
+                    "files": step.files.iter().map(|file| json!({
+                        "path": file.path,
+                        "mode": format!("{:04o}", file.mode),
+                        "content": file.content.describe(),
+                    })).collect::<Vec<_>>(),
+                    "node": render::node_file(layout, node),
+                })
+            })
+            .collect();
+        json!({
+            "cluster": layout.name(),
+            "image": layout.spec.image.as_str(),
+            "api": layout.host_api_url(),
+            "network": {
+                "name": super::names::network(layout.name()),
+                "subnet": layout.subnet,
+                "gateway": layout.gateway,
+                "ipRange": layout.ip_range,
+            },
+            "phases": self.phases.iter().map(|p| p.title.clone()).collect::<Vec<_>>(),
+            "nodes": nodes,
+        })
+    }
+}
