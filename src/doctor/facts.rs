@@ -196,7 +196,7 @@ mod samples {
                 "/proc/cgroups",
                 "#n\th\tc\te\ncpu\t1\t1\t1\ncpuacct\t1\t1\t1\ncpuset\t1\t1\t1\ndevices\t1\t1\t1\nmemory\t1\t1\t1\n",
             )
-            .file("/proc/sys/fs/inotify/max_user_instances", "128")
+            .file("/proc/sys/fs/inotify/max_user_instances", "64")
             .file("/proc/sys/fs/file-max", "20000")
             .file("/proc/meminfo", "MemTotal: 1048576 kB\nMemAvailable: 524288 kB\n")
             .file("/proc/77/status", "CapBnd:\t000001fffeffffff\n")

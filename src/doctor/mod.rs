@@ -236,10 +236,10 @@ mod tests {
         insta::assert_snapshot!(serde_json::to_string_pretty(inotify).expect("plain data"), @r#"
         {
           "id": "inotify",
-          "title": "inotify limits",
+          "title": "inotify",
           "status": "warn",
-          "found": "128 instances and 1048576 watches",
-          "needed": "450 instances and 98304 watches for 3 nodes",
+          "found": "1 of 64 instances in use, 1048576 watches",
+          "needed": "110 instances left and 98304 watches for 3 nodes",
           "why": "all nodes share root's limit; when it is reached, components stop with «too many open files»",
           "fix": "sudo sysctl -w fs.inotify.max_user_instances=8192 fs.inotify.max_user_watches=1048576",
           "fixable": true

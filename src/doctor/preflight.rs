@@ -131,7 +131,7 @@ mod tests {
     fn several_obstacles_come_together() {
         let result = preflight(&poor());
         insta::assert_snapshot!(result.warnings.join("\n"), @r"
-        inotify limits: 128 instances and 1048576 watches; wanted: 450 instances and 98304 watches for 3 nodes; `knarr doctor --fix` puts it right
+        inotify: 1 of 64 instances in use, 1048576 watches; wanted: 110 instances left and 98304 watches for 3 nodes; `knarr doctor --fix` puts it right
         proxy: http://***@localhost:3128 listens only on this machine's loopback; wanted: a proxy that containers can reach; let the proxy listen on an address of this machine, and name that in HTTP_PROXY and HTTPS_PROXY
         ");
         insta::assert_snapshot!(result.into_result().expect_err("much is wrong"), @r"

@@ -33,7 +33,7 @@ impl Host {
     }
 
     /// How many inotify instances root's processes hold; `None` when their descriptors may not be seen. Walks over all
-    /// processes: some milliseconds, more on a busy machine.
+    /// processes, which takes some milliseconds.
     pub fn inotify_instances_in_use(&self) -> Option<usize> {
         // The first process belongs to root: who may look at its descriptors may look at all of them.
         if self.probe.list("/proc/1/fd").is_empty() {
