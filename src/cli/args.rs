@@ -53,7 +53,7 @@ pub enum Command {
         what: Option<CreateWhat>,
         /// The same flags without a noun
         #[command(flatten)]
-        flags: Create,
+        flags: CreateCluster,
     },
     /// Delete clusters and everything that belongs to them
     #[command(args_conflicts_with_subcommands = true, alias = "rm")]
@@ -63,7 +63,7 @@ pub enum Command {
         what: Option<DeleteWhat>,
         /// The same flags without a noun
         #[command(flatten)]
-        flags: Delete,
+        flags: DeleteCluster,
     },
     /// List clusters, list nodes, print a kubeconfig
     #[command(subcommand)]
@@ -112,7 +112,7 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum CreateWhat {
     /// Create a cluster
-    Cluster(Create),
+    Cluster(CreateCluster),
 }
 
 /// Nouns of `delete`
@@ -120,17 +120,17 @@ pub enum CreateWhat {
 pub enum DeleteWhat {
     /// Delete clusters and everything that belongs to them
     #[command(alias = "clusters")]
-    Cluster(Delete),
+    Cluster(DeleteCluster),
 }
 
 /// Verbs of `cluster`
 #[derive(Debug, Subcommand)]
 pub enum Cluster {
     /// Create a cluster
-    Create(Create),
+    Create(CreateCluster),
     /// Delete clusters and everything that belongs to them
     #[command(alias = "rm")]
-    Delete(Delete),
+    Delete(DeleteCluster),
     /// List clusters
     #[command(alias = "ls")]
     List,
@@ -155,7 +155,7 @@ pub struct KubeconfigTarget {
 
 /// Flags of `create`
 #[derive(Debug, Clone, Args)]
-pub struct Create {
+pub struct CreateCluster {
     /// The cluster's name
     #[arg(value_name = "NAME", conflicts_with = "name")]
     pub positional_name: Option<String>,
@@ -163,7 +163,7 @@ pub struct Create {
     #[arg(short, long, env = "KNARR_CLUSTER")]
     pub name: Option<String>,
     /// How many workers beside the control plane
-    #[arg(long, value_name = "N", alias = "nodes-workers")]
+    #[arg(long, value_name = "N")]
     pub workers: Option<u32>,
     /// How many nodes in all, the control plane among them
     #[arg(long, value_name = "N", conflicts_with = "workers")]
@@ -219,7 +219,7 @@ pub struct Up {
 
 /// Flags of `delete`
 #[derive(Debug, Clone, Args)]
-pub struct Delete {
+pub struct DeleteCluster {
     /// The clusters' names
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,

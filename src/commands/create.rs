@@ -7,7 +7,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{Session, entry};
-use crate::cli::args::Create;
+use crate::cli::args::CreateCluster;
 use crate::cluster;
 use crate::config::{Loaded, Overrides, Source};
 use crate::doctor::{self, Demand, Facts};
@@ -28,13 +28,13 @@ use crate::spec::ClusterSpec;
 const ATTEMPTS: u32 = 5;
 
 /// Runs `knarr create cluster`.
-pub async fn run(session: &Session, args: Create) -> Result<()> {
+pub async fn run(session: &Session, args: CreateCluster) -> Result<()> {
     let spec = load(session, &args)?;
     create(session, spec, &args).await.map(|_| ())
 }
 
 /// Reads the config and the flags; every problem at once, before any call to Docker.
-fn load(session: &Session, args: &Create) -> Result<ClusterSpec> {
+fn load(session: &Session, args: &CreateCluster) -> Result<ClusterSpec> {
     let source = match args.config.as_deref() {
         None => Source::None,
         Some("-") => Source::Stdin(fs::read_stdin()?),
@@ -55,7 +55,7 @@ fn load(session: &Session, args: &Create) -> Result<ClusterSpec> {
 }
 
 /// Creates the cluster of a valid spec; `None` after a dry run.
-pub async fn create(session: &Session, spec: ClusterSpec, args: &Create) -> Result<Option<Plan>> {
+pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) -> Result<Option<Plan>> {
     let name = spec.name.to_string();
     let engine = session.engine().await?;
     let info = engine.info().await?;
@@ -199,7 +199,7 @@ fn print_plan(session: &Session, plan: &Plan) -> Result<()> {
     if session.json() { session.print_json(&plan.to_json()) } else { session.print(&plan.to_string()) }
 }
 
-fn announce(session: &Session, plan: &Plan, created: &Created, args: &Create) -> Result<()> {
+fn announce(session: &Session, plan: &Plan, created: &Created, args: &CreateCluster) -> Result<()> {
     let name = plan.layout.name();
     let marks = created.timings.marks();
     if session.json() {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::Session;
-use crate::cli::args::Delete;
+use crate::cli::args::DeleteCluster;
 use crate::cluster;
 use crate::config::defaults;
 use crate::engine::Engine;
@@ -21,7 +21,7 @@ struct Deleted {
 }
 
 /// Runs `knarr delete cluster`.
-pub async fn run(session: &Session, args: Delete) -> Result<()> {
+pub async fn run(session: &Session, args: DeleteCluster) -> Result<()> {
     let engine = session.engine().await?;
     let names = if args.all {
         cluster::list(&*engine).await?.into_iter().map(|c| c.name).collect()

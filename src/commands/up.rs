@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use serde_json::json;
 
 use super::{Session, create, doctor, image};
-use crate::cli::args::{Create, Up};
+use crate::cli::args::{CreateCluster, Up};
 use crate::cluster::{self, Cluster};
 use crate::config::{Overrides, Source, defaults};
 use crate::engine::Engine;
@@ -56,8 +56,8 @@ fn sample_port() -> PortMapping {
     }
 }
 
-fn create_flags(args: &Up, name: &str) -> Create {
-    Create {
+fn create_flags(args: &Up, name: &str) -> CreateCluster {
+    CreateCluster {
         positional_name: None,
         name: Some(name.to_owned()),
         workers: Some(args.workers),
