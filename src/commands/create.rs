@@ -10,6 +10,7 @@ use super::{Session, entry};
 use crate::cli::args::CreateCluster;
 use crate::cluster;
 use crate::config::{Loaded, Overrides, Source};
+use crate::doctor::{self, Demand, Facts};
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, EngineErrorKind, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
@@ -60,7 +61,7 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
     let info = engine.info().await?;
     let store = session.kubeconfig(&args.target)?;
     if !args.dry_run {
-        let (checked, warnings) = futures::future::join(preflight(&*engine, &spec, &info), async {
+        let (checked, warnings) = futures::future::join(preflight(session, &*engine, &spec, &info), async {
             store.as_ref().map_or(Ok(Vec::new()), |store| store.preflight(&name))
         })
         .await;
@@ -110,7 +111,12 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
 }
 
 /// What must hold before anything is made.
-async fn preflight(engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo) -> Result<Vec<String>> {
+async fn preflight(
+    session: &Session,
+    engine: &DockerEngine,
+    spec: &ClusterSpec,
+    info: &EngineInfo,
+) -> Result<Vec<String>> {
     let name = spec.name.as_str();
     let (existing, image) = futures::future::try_join(async { cluster::list(engine).await }, async {
         engine.find_image(spec.image.as_str()).await.map_err(Error::from)
@@ -133,7 +139,8 @@ async fn preflight(engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo)
     if let Some(image) = &image {
         crate::image::check(image, spec.image.as_str(), &info.arch)?;
     }
-    crate::doctor::preflight(engine, info, spec.nodes.len()).await
+    let facts = Facts::of(info, Host::real(), session.environment.all.clone(), Demand::of(spec));
+    doctor::preflight(&facts).into_result()
 }
 
 /// Free subnet, free ports, proxies: what this host allows, found now.

@@ -79,7 +79,7 @@ impl Session {
 
     async fn connect(&self) -> Result<DockerEngine> {
         let env = &self.environment;
-        DockerEngine::connect(&env.docker).await
+        DockerEngine::connect(&env.docker).await.map_err(|e| crate::doctor::advise(e, crate::host::Host::real()))
     }
 
     /// Steps on the screen.

@@ -33,7 +33,7 @@ impl Host {
     }
 
     /// How many inotify instances root's processes hold; `None` when their descriptors may not be seen. Walks over all
-    /// processes: some milliseconds, more on a busy machine.
+    /// processes, which takes some milliseconds.
     pub fn inotify_instances_in_use(&self) -> Option<usize> {
         // The first process belongs to root: who may look at its descriptors may look at all of them.
         if self.probe.list("/proc/1/fd").is_empty() {
@@ -78,6 +78,11 @@ impl Host {
         let is_dockerd = |process: &String| self.text(&format!("/proc/{process}/comm")).as_deref() == Some("dockerd");
         let noted = ["/run/docker.pid", "/var/run/docker.pid"].iter().find_map(|file| self.text(file));
         noted.filter(is_dockerd).or_else(|| self.probe.list("/proc").into_iter().find(is_dockerd))
+    }
+
+    /// Whether a Docker daemon runs among the processes that can be seen.
+    pub fn docker_is_running(&self) -> bool {
+        self.dockerd().is_some()
     }
 
     /// Whether the daemon may give CAP_SYS_RESOURCE to containers.
