@@ -204,7 +204,7 @@ impl World {
         if this.is_running() {
             Ok(this.spec.name.clone())
         } else {
-            refuse(EngineErrorKind::Conflict, format!("Container {container} is not running"))
+            refuse(EngineErrorKind::Other, format!("Container {container} is not running"))
         }
     }
 

@@ -182,7 +182,7 @@ async fn programs_are_the_tests() {
         stderr: exec.stdin.clone().unwrap_or_default(),
     });
     e.create_container(&container("a")).await.unwrap();
-    assert_eq!(kind(e.exec("a", &ExecSpec::new(["id"])).await), EngineErrorKind::Conflict);
+    assert_eq!(kind(e.exec("a", &ExecSpec::new(["id"])).await), EngineErrorKind::Other);
     e.start_container("a").await.unwrap();
     let outcome = e.exec("a", &ExecSpec::new(["cat", "x"])).await.unwrap();
     assert_eq!((outcome.status, outcome.stdout.as_slice()), (3, &b"a cat x"[..]));

@@ -66,7 +66,7 @@ fn a_life_of_a_container() {
         let ended = &e.list_containers(&b.label()).await.unwrap()[0];
         assert_eq!((ended.state, ended.name.as_str()), (ContainerState::Exited, name));
         assert_eq!(e.inspect_container(name).await.unwrap().unwrap().exit_code, Some(7));
-        assert_eq!(kind(e.exec(name, &ExecSpec::new(["true"])).await), EngineErrorKind::Conflict);
+        assert_eq!(kind(e.exec(name, &ExecSpec::new(["true"])).await), EngineErrorKind::Other);
         // A file that was put into a stopped container is there when it runs.
         let mut tree = Tree::new(0);
         tree.file("etc/knarr/ca.key", 0o600, b"secret".to_vec()).unwrap();
