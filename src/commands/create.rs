@@ -38,13 +38,14 @@ fn load(session: &Session, args: &CreateCluster) -> Result<ClusterSpec> {
     let source = match args.config.as_deref() {
         None => Source::None,
         Some("-") => Source::Stdin(fs::read_stdin()?),
-        Some(path) => Source::File { path: path.into(), text: fs::read_to_string(path.as_ref())? },
+        Some(path) => Source::File(path.into(), fs::read_to_string(path.as_ref())?),
     };
     let overrides = Overrides {
         name: args.name.clone().or_else(|| args.positional_name.clone()),
         image: args.image.clone(),
         control_planes: args.control_planes,
-        workers: args.workers.or_else(|| args.nodes.map(|n| n.saturating_sub(args.control_planes.unwrap_or(1)))),
+        workers: args.workers,
+        nodes: args.nodes,
         api_port: args.api_port,
     };
     let Loaded { spec, warnings } = super::load_config(&source, &overrides)?;
@@ -61,7 +62,7 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
     let info = engine.info().await?;
     let store = session.kubeconfig(&args.target)?;
     if !args.dry_run {
-        let (checked, warnings) = futures::future::join(preflight(session, &*engine, &spec, &info), async {
+        let (checked, warnings) = futures::future::join(preflight(session, &engine, &spec, &info), async {
             store.as_ref().map_or(Ok(Vec::new()), |store| store.preflight(&name))
         })
         .await;
@@ -73,7 +74,7 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
         Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
     let mut attempt = 1;
     let (plan, pki, created) = loop {
-        let choices = choose(session, &*engine, &spec, &info).await?;
+        let choices = choose(session, &engine, &spec, &info).await?;
         let plan = Plan::create(spec.clone(), &choices, !args.wait.is_zero())?;
         if args.dry_run {
             return print_plan(session, &plan).map(|()| None);
