@@ -166,11 +166,10 @@ impl Session {
             self.warn(note);
         }
         match &outcome.context {
-            ContextChange::Unchanged => {}
+            ContextChange::Unchanged | ContextChange::Switched { from: None } => {}
             ContextChange::Switched { from: Some(from) } => {
                 self.note(format!("kubectl's current context was `{from}`; it comes back when the cluster is deleted"));
             }
-            ContextChange::Switched { from: None } => {}
             ContextChange::Restored { to } => self.note(format!("kubectl's current context is `{to}` again")),
             ContextChange::Cleared => self.note("kubectl has no current context now"),
         }

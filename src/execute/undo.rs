@@ -159,9 +159,7 @@ pub async fn after_failure<E: Engine>(
         }
     })
     .await;
-    let swept = if let Ok(swept) = swept {
-        swept
-    } else {
+    let Ok(swept) = swept else {
         drop(step);
         return error
             .state(format!("clean-up did not end within {}", humantime::format_duration(DEADLINE)))
