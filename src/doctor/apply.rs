@@ -107,7 +107,7 @@ pub async fn apply<S: Shell>(fixes: &[Fix], shell: &S, steps: &Steps) -> Vec<App
             }
         }
         if outcome == Outcome::Done {
-            step.done(fix.title());
+            step.done(fix.done());
         }
         all.push(Applied { title: fix.title(), outcome, commands });
     }

@@ -47,6 +47,16 @@ impl Fix {
         }
     }
 
+    /// What was done: `started Docker`.
+    pub fn done(&self) -> String {
+        match self {
+            Self::InstallDocker(..) => "installed Docker Engine".into(),
+            Self::StartDocker(_) => "started Docker".into(),
+            Self::LoadModule(module) => format!("loaded the kernel module {module}"),
+            Self::RaiseInotify { .. } => "raised the inotify limits".into(),
+        }
+    }
+
     /// Whether Docker should answer afterwards.
     pub fn starts_docker(&self) -> bool {
         matches!(self, Self::InstallDocker(..) | Self::StartDocker(_))
@@ -82,17 +92,21 @@ impl Fix {
     /// What a user without root's rights would type for the same effect now.
     pub fn shown(&self) -> String {
         match self {
-            Self::LoadModule(module) => return format!("sudo modprobe {module}"),
-            Self::RaiseInotify { instances, watches } => {
-                return format!(
-                    "sudo sysctl -w fs.inotify.max_user_instances={instances} fs.inotify.max_user_watches={watches}"
-                );
+            Self::InstallDocker(manager, init) => {
+                let install = install(*manager).into_iter().map(|command| format!("sudo {}", command.shown()));
+                let start = match init {
+                    Init::None => Self::StartDocker(Init::None).shown(),
+                    init => format!("sudo {}", start(*init, true).shown()),
+                };
+                install.chain([start]).collect::<Vec<_>>().join(" && ")
             }
-            Self::StartDocker(Init::None) => return format!("sudo sh -c 'dockerd >> {DOCKERD_LOG} 2>&1 &'"),
-            Self::InstallDocker(..) | Self::StartDocker(_) => {}
+            Self::StartDocker(Init::None) => format!("sudo sh -c 'dockerd >> {DOCKERD_LOG} 2>&1 &'"),
+            Self::StartDocker(init) => format!("sudo {}", start(*init, false).shown()),
+            Self::LoadModule(module) => format!("sudo modprobe {module}"),
+            Self::RaiseInotify { instances, watches } => format!(
+                "sudo sysctl -w fs.inotify.max_user_instances={instances} fs.inotify.max_user_watches={watches}"
+            ),
         }
-        let lines: Vec<String> = self.commands().iter().map(|command| format!("sudo {}", command.shown())).collect();
-        lines.join(" && ")
     }
 }
 
@@ -150,7 +164,7 @@ fn start(init: Init, always: bool) -> ShellCommand {
         (Init::OpenRc, false) => ShellCommand::new(&["rc-service", "docker", "start"]),
         // A daemon that cannot run here is gone within the second, and its log says why.
         (Init::None, _) => script(&format!(
-            "setsid dockerd < /dev/null >> {DOCKERD_LOG} 2>&1 & sleep 1; kill -0 $! || {{ tail -n 5 {DOCKERD_LOG}; exit 1; }}"
+            "setsid dockerd < /dev/null >> {DOCKERD_LOG} 2>&1 & sleep 1; kill -0 $! 2> /dev/null || {{ tail -n 5 {DOCKERD_LOG}; exit 1; }}"
         )),
     }
 }
@@ -187,7 +201,7 @@ mod tests {
           env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io iptables
           systemctl enable --now docker
         sudo sh -c 'dockerd >> /var/log/knarr-dockerd.log 2>&1 &'
-          sh -c 'setsid dockerd < /dev/null >> /var/log/knarr-dockerd.log 2>&1 & sleep 1; kill -0 $! || { tail -n 5 /var/log/knarr-dockerd.log; exit 1; }'
+          sh -c 'setsid dockerd < /dev/null >> /var/log/knarr-dockerd.log 2>&1 & sleep 1; kill -0 $! 2> /dev/null || { tail -n 5 /var/log/knarr-dockerd.log; exit 1; }'
         sudo modprobe br_netfilter
           modprobe br_netfilter
           sh -c 'mkdir -p /etc/modules-load.d && { grep -qsx br_netfilter /etc/modules-load.d/knarr.conf || echo br_netfilter >> /etc/modules-load.d/knarr.conf; }'

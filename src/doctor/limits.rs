@@ -1,6 +1,7 @@
 //! Limits of the kernel and of the daemon that many nodes run into.
 
 use super::facts::Facts;
+use super::system::Init;
 use super::{Check, Finding, Fix};
 use crate::host::{Host, Inotify};
 
@@ -96,8 +97,10 @@ fn nofile(facts: &Facts) -> Finding {
     match facts.docker_host().map(Host::docker_open_files) {
         Some(Some(u64::MAX)) => Finding::ok("unlimited"),
         Some(Some(limit)) if limit >= NODE_FILES => Finding::ok(limit.to_string()),
-        Some(Some(limit)) => Finding::warn(limit.to_string())
-            .fix("set `LimitNOFILE=infinity` with `sudo systemctl edit docker` and restart Docker"),
+        Some(Some(limit)) => Finding::warn(limit.to_string()).fix(match Init::detect(&facts.host) {
+            Init::Systemd => "set `LimitNOFILE=infinity` with `sudo systemctl edit docker`, and restart Docker",
+            _ => "raise the limit with `ulimit -n 1048576` in the shell that starts dockerd",
+        }),
         _ => Finding::unknown(facts.elsewhere()),
     }
     .needed(NODE_FILES.to_string())

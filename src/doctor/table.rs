@@ -173,7 +173,7 @@ mod tests {
         ! open files, Docker   4096
                                needed  64000
                                why     a daemon without CAP_SYS_RESOURCE cannot give nodes more than it has itself
-                               fix     set `LimitNOFILE=infinity` with `sudo systemctl edit docker` and restart Docker
+                               fix     raise the limit with `ulimit -n 1048576` in the shell that starts dockerd
         ✗ disk                 2 GiB free of 20 GiB at /var/lib/docker
                                needed  3 GiB free, better 10 GiB
                                why     images and the nodes' data lie in Docker's folder

@@ -75,7 +75,15 @@ impl Host {
 
     /// The process of the Docker daemon.
     fn dockerd(&self) -> Option<String> {
-        let is_dockerd = |process: &String| self.text(&format!("/proc/{process}/comm")).as_deref() == Some("dockerd");
+        // A dead daemon that its parent has not noticed (in containers whose first process does not reap) still has a
+        // name, but is no daemon.
+        let is_dead = |process: &str| {
+            let status = self.text(&format!("/proc/{process}/status")).unwrap_or_default();
+            status.lines().any(|line| line.starts_with("State:\tZ"))
+        };
+        let is_dockerd = |process: &String| {
+            self.text(&format!("/proc/{process}/comm")).as_deref() == Some("dockerd") && !is_dead(process)
+        };
         let noted = ["/run/docker.pid", "/var/run/docker.pid"].iter().find_map(|file| self.text(file));
         noted.filter(is_dockerd).or_else(|| self.probe.list("/proc").into_iter().find(is_dockerd))
     }
@@ -143,6 +151,8 @@ mod tests {
         assert_eq!(Host::new(with("000001ffffffffff")).docker_has_sys_resource(), Some(true));
         assert_eq!(Host::new(with("000001fffeffffff")).docker_has_sys_resource(), Some(false));
         assert_eq!(Host::new(with("0")).docker_open_files(), Some(524_288));
+        assert!(Host::new(with("0")).docker_is_running());
+        assert!(!Host::new(with("0").file("/proc/812/status", "State:\tZ (zombie)\n")).docker_is_running());
         assert_eq!(Host::new(FakeProbe::default()).docker_has_sys_resource(), None);
     }
 
