@@ -17,15 +17,17 @@ const MOST: u64 = 1 << 20;
 
 /// What the environment says about where Docker is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Where {
+pub struct Surroundings {
     /// `DOCKER_HOST`; goes before everything else.
     pub docker_host: Option<String>,
     /// `DOCKER_CONTEXT`; goes before the current context of the docker command line.
     pub docker_context: Option<String>,
-    /// The user's home, where the docker command line keeps its contexts.
-    pub home: Option<PathBuf>,
+    /// `DOCKER_CONFIG`, or `~/.docker`: where the docker command line keeps its contexts.
+    pub config_folder: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`, where a rootless Docker has its socket.
-    pub runtime_dir: Option<PathBuf>,
+    pub runtime_folder: Option<PathBuf>,
+    /// Whether `DOCKER_TLS_VERIFY` is set (to anything but nothing).
+    pub tls: bool,
 }
 
 /// An address that we can speak to.
@@ -48,30 +50,30 @@ impl Address {
 }
 
 /// Finds the address: `DOCKER_HOST`, else the context, else the machine's socket, else the rootless socket.
-pub(super) fn find(place: &Where) -> Result<Address> {
-    find_from(place, Path::new(DEFAULT_SOCKET))
+pub(super) fn find(surroundings: &Surroundings) -> Result<Address> {
+    find_from(surroundings, Path::new(DEFAULT_SOCKET))
 }
 
-fn find_from(place: &Where, default: &Path) -> Result<Address> {
+fn find_from(surroundings: &Surroundings, default: &Path) -> Result<Address> {
     let set = |value: &Option<String>| value.clone().filter(|v| !v.is_empty());
-    if let Some(host) = set(&place.docker_host) {
-        return parse(&host, false).map_err(|why| {
+    if let Some(host) = set(&surroundings.docker_host) {
+        return parse(&host, surroundings.tls).map_err(|why| {
             Error::new(ErrorKind::Environment, format!("cannot use `DOCKER_HOST`, which is `{host}`"))
                 .cause(why)
                 .hint("set `DOCKER_HOST` to a local socket such as `unix:///var/run/docker.sock`, or unset it")
         });
     }
-    if let Some(folder) = place.home.as_ref().map(|home| home.join(".docker")) {
-        let context = match set(&place.docker_context) {
+    if let Some(folder) = &surroundings.config_folder {
+        let context = match set(&surroundings.docker_context) {
             Some(context) => Some(context),
-            None => current_context(&folder)?,
+            None => current_context(folder)?,
         };
         if let Some(context) = context.filter(|name| name != NO_CONTEXT) {
-            return of_context(&folder, &context);
+            return of_context(folder, &context);
         }
     }
     let exists = |path: &Path| matches!(fs::facts(path), Ok(Some(_)));
-    let rootless = place.runtime_dir.as_ref().map(|folder| folder.join("docker.sock"));
+    let rootless = surroundings.runtime_folder.as_ref().map(|folder| folder.join("docker.sock"));
     Ok(Address::Unix(match rootless {
         Some(socket) if !exists(default) && exists(&socket) => socket,
         _ => default.to_owned(),
@@ -175,21 +177,23 @@ mod tests {
         home
     }
 
-    fn of(home: &tempfile::TempDir) -> Where {
-        Where { home: Some(home.path().to_owned()), ..Where::default() }
+    fn of(home: &tempfile::TempDir) -> Surroundings {
+        Surroundings { config_folder: Some(home.path().join(".docker")), ..Surroundings::default() }
     }
 
     #[test]
     fn the_variable_goes_first() {
         let folder = with_context("unix:///context.sock");
-        let host = |host: &str| Where { docker_host: Some(host.to_owned()), ..of(&folder) };
+        let host = |host: &str| Surroundings { docker_host: Some(host.to_owned()), ..of(&folder) };
         assert_eq!(find(&host("unix:///a.sock")).unwrap(), unix("/a.sock"));
         assert_eq!(find(&host("tcp://127.0.0.1:2375")).unwrap(), Address::Tcp("127.0.0.1:2375".to_owned()));
         assert_eq!(find(&host("")).unwrap(), unix("/context.sock"));
-        let refused = |s: &Where| find(s).unwrap_err().causes.remove(0);
+        let refused = |s: &Surroundings| find(s).unwrap_err().causes.remove(0);
         assert_eq!(refused(&host("ssh://me@there")), "knarr does not speak `ssh` to Docker");
         assert_eq!(refused(&host("/var/run/docker.sock")), "it has no scheme such as `unix://`");
         assert_eq!(refused(&host("tcp://there")), "it is not of the form `tcp://host:port`");
+        let tls = Surroundings { tls: true, ..host("tcp://there:2376") };
+        assert_eq!(refused(&tls), "knarr does not speak TLS to Docker");
     }
 
     #[test]
@@ -209,7 +213,7 @@ mod tests {
             ["it leads to `tcp://there:2376`: knarr does not speak TLS to Docker"]
         );
         let folder = with_context("unix:///c.sock");
-        let other = |name: &str| Where { docker_context: Some(name.to_owned()), ..of(&folder) };
+        let other = |name: &str| Surroundings { docker_context: Some(name.to_owned()), ..of(&folder) };
         assert_eq!(find(&other("y")).unwrap_err().causes, ["there is no such context"]);
         assert_eq!(find_from(&other("default"), Path::new("/d.sock")).unwrap(), unix("/d.sock"));
     }
@@ -219,13 +223,13 @@ mod tests {
         let run = tempfile::tempdir().unwrap();
         let rootless = run.path().join("docker.sock");
         let machine = run.path().join("machine.sock");
-        let s = Where { runtime_dir: Some(run.path().to_owned()), ..Where::default() };
+        let s = Surroundings { runtime_folder: Some(run.path().to_owned()), ..Surroundings::default() };
         assert_eq!(find_from(&s, &machine).unwrap(), unix(&machine), "neither exists");
         fs::write(&rootless, b"", 0o600).unwrap();
         assert_eq!(find_from(&s, &machine).unwrap(), unix(&rootless));
         fs::write(&machine, b"", 0o600).unwrap();
         assert_eq!(find_from(&s, &machine).unwrap(), unix(&machine), "both exist");
-        assert_eq!(find_from(&Where::default(), &machine).unwrap(), unix(&machine));
+        assert_eq!(find_from(&Surroundings::default(), &machine).unwrap(), unix(&machine));
     }
 
     #[test]

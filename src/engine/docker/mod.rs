@@ -18,7 +18,7 @@ use std::time::Duration;
 use bollard::Docker;
 use tokio::sync::OnceCell;
 
-pub use self::address::Where;
+pub use self::address::Surroundings;
 use super::{
     AttachedExec, ByteStream, CommitSpec, ContainerInfo, ContainerSpec, Engine, EngineInfo, EngineResult, ExecOutcome,
     ExecSpec, ImageInfo, Labels, NetworkInfo, NetworkSpec, Stats, VolumeInfo,
@@ -48,8 +48,8 @@ impl DockerEngine {
     ///
     /// # Errors
     /// Within two seconds, when nothing answers or what answers cannot be used; the error says why and what to do.
-    pub async fn connect(place: &Where) -> Result<Self, Error> {
-        let address = address::find(place)?;
+    pub async fn connect(surroundings: &Surroundings) -> Result<Self, Error> {
+        let address = address::find(surroundings)?;
         let (client, api) = connect::connect(&address).await?;
         let patient = client.clone().with_timeout(PATIENCE);
         Ok(Self { client, patient, address: address.url(), api, json_logs: OnceCell::new() })

@@ -113,8 +113,8 @@ fn with_docker<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(std::s
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let place = Where { docker_host: std::env::var("DOCKER_HOST").ok(), ..Where::default() };
-        let engine = DockerEngine::connect(&place).await.unwrap();
+        let surroundings = Surroundings { docker_host: std::env::var("DOCKER_HOST").ok(), ..Surroundings::default() };
+        let engine = DockerEngine::connect(&surroundings).await.unwrap();
         let id = format!("knarr-et-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
         let bench = std::sync::Arc::new(Bench { engine, id });
         bench.engine.import_image(&bench.image(), None, root()).await.unwrap();
