@@ -13,8 +13,9 @@ use crate::fs::Owner;
 /// `KNARR_CLUSTER`, which stands with the flag that it replaces.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
-    /// What says where Docker is: `DOCKER_HOST`, `DOCKER_CONTEXT`, `XDG_RUNTIME_DIR`.
-    pub docker: docker::Where,
+    /// What says where Docker is: `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `DOCKER_TLS_VERIFY`,
+    /// `XDG_RUNTIME_DIR`.
+    pub docker: docker::Surroundings,
     /// `KUBECONFIG`
     pub kubeconfig: Option<String>,
     /// The user's home.
@@ -46,11 +47,14 @@ impl Environment {
         let get = |name: &str| all.get(name).filter(|v| !v.is_empty()).cloned();
         let number = |name: &str| get(name).and_then(|v| v.parse().ok());
         Self {
-            docker: docker::Where {
+            docker: docker::Surroundings {
                 docker_host: get("DOCKER_HOST"),
                 docker_context: get("DOCKER_CONTEXT"),
-                home: dirs::home_dir(),
-                runtime_dir: get("XDG_RUNTIME_DIR").map(PathBuf::from),
+                config_folder: get("DOCKER_CONFIG")
+                    .map(PathBuf::from)
+                    .or_else(|| dirs::home_dir().map(|home| home.join(".docker"))),
+                runtime_folder: get("XDG_RUNTIME_DIR").map(PathBuf::from),
+                tls: get("DOCKER_TLS_VERIFY").is_some(),
             },
             kubeconfig: get("KUBECONFIG"),
             home: dirs::home_dir(),

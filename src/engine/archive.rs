@@ -22,6 +22,9 @@ const BLOCK: usize = 512;
 /// The mode of folders that nobody asked for by name.
 const FOLDER_MODE: u32 = 0o755;
 
+/// How much of an archive is taken into memory: more than anything of a node that knarr reads whole.
+const MOST: usize = 1 << 30;
+
 /// Files, folders and links to be put into a container, sorted by path, all owned by root.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tree {
@@ -176,36 +179,16 @@ impl Item {
     }
 }
 
-/// A file or a folder out of an archive.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its path, relative, without slashes at its ends.
-    pub path: String,
-    /// Its permissions.
-    pub mode: u32,
-    /// What is in it; none for a folder.
-    pub contents: Option<Zeroizing<Vec<u8>>>,
-}
-
-impl fmt::Debug for Entry {
-    /// Path, mode and size, never contents.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = self.contents.as_ref().map(|c| c.len());
-        f.debug_struct("Entry").field("path", &self.path).field("mode", &self.mode).field("size", &size).finish()
-    }
-}
-
-/// Reads a whole archive.
+/// Reads a whole archive of files and folders, by path.
 ///
 /// # Errors
 /// When it is broken, or holds anything but files and folders below where it is unpacked.
-pub fn read(archive: &[u8]) -> Result<Vec<Entry>> {
-    let plain = |(path, item): (String, Item)| match item.content {
-        Content::Folder => Ok(Entry { path, mode: item.mode, contents: None }),
-        Content::File(bytes) => Ok(Entry { path, mode: item.mode, contents: Some(bytes) }),
-        Content::Link(_) => Err(cannot_unpack(&path).cause("it is a symbolic link")),
-    };
-    unpack(archive)?.into_iter().map(plain).collect()
+pub fn read(archive: &[u8]) -> Result<Vec<(String, Item)>> {
+    let items = unpack(archive)?;
+    match items.iter().find(|(_, item)| matches!(item.content, Content::Link(_))) {
+        Some((path, _)) => Err(cannot_unpack(path).cause("it is a symbolic link")),
+        None => Ok(items),
+    }
 }
 
 /// Like [`read`], but takes symbolic links too: for those who only look at them.
@@ -243,11 +226,33 @@ pub(super) fn unpack(archive: &[u8]) -> Result<Vec<(String, Item)>> {
     Ok(items)
 }
 
-/// Collects a stream, up to `limit` bytes.
+/// The files of a streamed archive, by path.
 ///
 /// # Errors
-/// When the stream fails, or has more than `limit` bytes.
-pub async fn collect(mut stream: ByteStream, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
+/// When the stream fails or is larger than memory should hold, or when the archive cannot be [`read`].
+pub async fn read_all(stream: ByteStream) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
+    let items = read(&collect(stream, MOST).await?)?;
+    let files = items.into_iter().filter_map(|(path, item)| match item.content {
+        Content::File(bytes) => Some((path, bytes)),
+        Content::Folder | Content::Link(_) => None,
+    });
+    Ok(files.collect())
+}
+
+/// The one file of a streamed archive, as [`super::Engine::get_archive`] answers when it is asked for a file.
+///
+/// # Errors
+/// As [`read_all`], and when the archive does not hold exactly one file.
+pub async fn read_one(stream: ByteStream) -> Result<Zeroizing<Vec<u8>>> {
+    let mut files = read_all(stream).await?.into_iter();
+    match (files.next(), files.next()) {
+        (Some((_, bytes)), None) => Ok(bytes),
+        (None, _) => Err(Error::failed("cannot read the file").cause("the archive has no file in it")),
+        (Some(_), Some(_)) => Err(Error::failed("cannot read the file").cause("the archive has several files in it")),
+    }
+}
+
+async fn collect(mut stream: ByteStream, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
     let mut all = Zeroizing::new(Vec::new());
     while let Some(piece) = stream.next().await {
         let piece = Zeroizing::new(piece?);
@@ -263,20 +268,6 @@ pub async fn collect(mut stream: ByteStream, limit: usize) -> Result<Zeroizing<V
         all.extend_from_slice(&piece);
     }
     Ok(all)
-}
-
-/// The one file of a streamed archive, as [`super::Engine::get_archive`] answers when it is asked for a file.
-///
-/// # Errors
-/// When the stream fails or has more than `limit` bytes, or when the archive does not hold exactly one file.
-pub async fn read_file(stream: ByteStream, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
-    let archive = collect(stream, limit.saturating_add(8 * BLOCK)).await?;
-    let mut files = read(&archive)?.into_iter().filter_map(|entry| entry.contents);
-    match (files.next(), files.next()) {
-        (Some(contents), None) => Ok(contents),
-        (None, _) => Err(Error::failed("cannot read the file").cause("the archive has no file in it")),
-        (Some(_), Some(_)) => Err(Error::failed("cannot read the file").cause("the archive has several files in it")),
-    }
 }
 
 /// The path without slashes at its end and `./` at its start, or why it may not be used.

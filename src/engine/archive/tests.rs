@@ -104,10 +104,10 @@ async fn one_file_out_of_a_stream() {
     tree.file("status.json", 0o644, b"{}".to_vec()).unwrap();
     let archive = tree.build().unwrap();
     let pieces: Vec<Vec<u8>> = archive.chunks(100).map(<[u8]>::to_vec).collect();
-    assert_eq!(read_file(stream(pieces.clone()), 1000).await.unwrap().as_slice(), b"{}");
+    assert_eq!(read_one(stream(pieces.clone())).await.unwrap().as_slice(), b"{}");
     let error = collect(stream(pieces), 1000).await.unwrap_err();
     assert_eq!(error.causes, ["it has more than 1000 bytes"]);
     tree.file("other", 0o644, Vec::new()).unwrap();
-    let error = read_file(stream(vec![tree.build().unwrap()]), 1000).await.unwrap_err();
+    let error = read_one(stream(vec![tree.build().unwrap()])).await.unwrap_err();
     assert_eq!(error.causes, ["the archive has several files in it"]);
 }

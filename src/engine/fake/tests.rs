@@ -7,7 +7,7 @@ use futures::StreamExt;
 use tokio::io::AsyncWriteExt;
 
 use super::*;
-use crate::engine::archive::{Tree, collect, read, read_file};
+use crate::engine::archive::{Tree, read_all, read_one};
 use crate::engine::{
     AttachedExec, Attachment, CommitSpec, ContainerState, Engine, EngineErrorKind, EngineResult, ExecOutput,
     MountSource, MountSpec, PortBinding, op,
@@ -148,7 +148,7 @@ async fn images_come_and_go() {
     };
     let id = e.commit(&commit).await.unwrap();
     assert_eq!(e.find_image("near:2").await.unwrap().unwrap().id, id, "the name moved");
-    let saved = read_file(e.save_images(&["near:2".into()]).await.unwrap(), 1000).await.unwrap();
+    let saved = read_one(e.save_images(&["near:2".into()]).await.unwrap()).await.unwrap();
     assert_eq!(saved.as_slice(), br#"[{"RepoTags":["near:2"]}]"#);
     let tar: crate::engine::ByteStream = Box::pin(futures::stream::iter([Ok(vec![0; 10]), Ok(vec![0; 5])]));
     e.import_image("base:1", None, tar).await.unwrap();
@@ -166,9 +166,9 @@ async fn files_stay_to_be_looked_at() {
     assert_eq!(e.file("a", "/etc/kubernetes/pki/ca.key").unwrap(), b"secret");
     assert_eq!(e.files("a").len(), 3);
     let one = e.get_archive("a", "/etc/kubernetes/pki/ca.key").await.unwrap();
-    assert_eq!(read_file(one, 1000).await.unwrap().as_slice(), b"secret");
-    let all = collect(e.get_archive("a", "/etc/kubernetes/pki").await.unwrap(), 10_000).await.unwrap();
-    assert_eq!(read(&all).unwrap().last().unwrap().path, "pki/ca.key");
+    assert_eq!(read_one(one).await.unwrap().as_slice(), b"secret");
+    let all = read_all(e.get_archive("a", "/etc/kubernetes/pki").await.unwrap()).await.unwrap();
+    assert_eq!(all[0].0, "pki/ca.key");
     assert_eq!(kind(e.get_archive("a", "/etc/none").await), EngineErrorKind::NotFound);
     assert_eq!(kind(e.put_archive("a", "/", vec![1; 512]).await), EngineErrorKind::Other);
 }
