@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Created, Options};
 use crate::fs;
 use crate::host::{self, Host, Proxies};
+use crate::image;
 use crate::kubeconfig::context_name;
 use crate::pki::Pki;
 use crate::plan::layout::Egress;
@@ -60,7 +61,7 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
     let info = engine.info().await?;
     let store = session.kubeconfig(&args.target)?;
     if !args.dry_run {
-        let (checked, warnings) = futures::future::join(preflight(&*engine, &spec, &info), async {
+        let (checked, warnings) = futures::future::join(preflight(session, &*engine, &spec, &info), async {
             store.as_ref().map_or(Ok(Vec::new()), |store| store.preflight(&name))
         })
         .await;
@@ -110,12 +111,14 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
 }
 
 /// What must hold before anything is made.
-async fn preflight(engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo) -> Result<Vec<String>> {
+async fn preflight(
+    session: &Session,
+    engine: &DockerEngine,
+    spec: &ClusterSpec,
+    info: &EngineInfo,
+) -> Result<Vec<String>> {
     let name = spec.name.as_str();
-    let (existing, image) = futures::future::try_join(async { cluster::list(engine).await }, async {
-        engine.find_image(spec.image.as_str()).await.map_err(Error::from)
-    })
-    .await?;
+    let existing = cluster::list(engine).await?;
     if let Some(cluster) = existing.iter().find(|c| c.name == name) {
         let whole = cluster.first_control_plane().is_some();
         let error =
@@ -130,9 +133,9 @@ async fn preflight(engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo)
                 .hint(format!("remove what is left with `knarr delete cluster {name}`"))
         });
     }
-    if let Some(image) = &image {
-        crate::image::check(image, spec.image.as_str(), &info.arch)?;
-    }
+    let reference = spec.image.as_str();
+    let found = image::find_or_pull(engine, &session.steps(), session.interrupt.token(), reference).await?;
+    image::check(&found.ok_or_else(|| image::missing(reference))?, reference, &info.arch)?;
     crate::doctor::preflight(engine, info, spec.nodes.len()).await
 }
 
