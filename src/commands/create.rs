@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Created, Options};
 use crate::fs;
 use crate::host::{self, Host, Proxies};
+use crate::image;
 use crate::kubeconfig::context_name;
 use crate::pki::Pki;
 use crate::plan::layout::Egress;
@@ -119,10 +120,7 @@ async fn preflight(
     info: &EngineInfo,
 ) -> Result<Vec<String>> {
     let name = spec.name.as_str();
-    let (existing, image) = futures::future::try_join(async { cluster::list(engine).await }, async {
-        engine.find_image(spec.image.as_str()).await.map_err(Error::from)
-    })
-    .await?;
+    let existing = cluster::list(engine).await?;
     if let Some(cluster) = existing.iter().find(|c| c.name == name) {
         let whole = cluster.first_control_plane().is_some();
         let error =
@@ -137,9 +135,9 @@ async fn preflight(
                 .hint(format!("remove what is left with `knarr delete cluster {name}`"))
         });
     }
-    if let Some(image) = &image {
-        crate::image::check(image, spec.image.as_str(), &info.arch)?;
-    }
+    let reference = spec.image.as_str();
+    let found = image::find_or_pull(engine, &session.steps(), session.interrupt.token(), reference).await?;
+    image::check(&found.ok_or_else(|| image::missing(reference))?, reference, &info.arch)?;
     let facts = Facts::of(info, Host::real(), session.environment.all.clone(), Demand::of(spec));
     doctor::preflight(&facts).into_result()
 }
