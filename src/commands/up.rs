@@ -87,7 +87,10 @@ async fn start_sample<E: Engine>(
     let progress = |what: &str| step.progress(what);
     let work = async {
         client.apply(&objects, &progress).await?;
-        client.deployment_available(HELLO_NAME, HELLO_NAME, &progress).await
+        client.deployment_available(HELLO_NAME, HELLO_NAME, &progress).await?;
+        // The Pods are ready, but kube-proxy may not yet know the Service: only an answer from here counts.
+        progress(&format!("{} does not answer yet", url(cluster)?));
+        host::until_http_answers(&url(cluster)?).await
     };
     let late = || {
         Error::new(crate::error::ErrorKind::NotReady, "the sample application did not start in time")
