@@ -61,7 +61,7 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
     let info = engine.info().await?;
     let store = session.kubeconfig(&args.target)?;
     if !args.dry_run {
-        let (checked, warnings) = futures::future::join(preflight(session, &*engine, &spec, &info), async {
+        let (checked, warnings) = futures::future::join(preflight(session, &engine, &spec, &info), async {
             store.as_ref().map_or(Ok(Vec::new()), |store| store.preflight(&name))
         })
         .await;
@@ -73,7 +73,7 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
         Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
     let mut attempt = 1;
     let (plan, pki, created) = loop {
-        let choices = choose(session, &*engine, &spec, &info).await?;
+        let choices = choose(session, &engine, &spec, &info).await?;
         let plan = Plan::create(spec.clone(), &choices, !args.wait.is_zero())?;
         if args.dry_run {
             return print_plan(session, &plan).map(|()| None);
