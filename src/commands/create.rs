@@ -10,6 +10,7 @@ use super::{Session, entry};
 use crate::cli::args::CreateCluster;
 use crate::cluster;
 use crate::config::{Loaded, Overrides, Source};
+use crate::doctor::{self, Demand, Facts};
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, EngineErrorKind, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
@@ -38,13 +39,14 @@ fn load(session: &Session, args: &CreateCluster) -> Result<ClusterSpec> {
     let source = match args.config.as_deref() {
         None => Source::None,
         Some("-") => Source::Stdin(fs::read_stdin()?),
-        Some(path) => Source::File { path: path.into(), text: fs::read_to_string(path.as_ref())? },
+        Some(path) => Source::File(path.into(), fs::read_to_string(path.as_ref())?),
     };
     let overrides = Overrides {
         name: args.name.clone().or_else(|| args.positional_name.clone()),
         image: args.image.clone(),
         control_planes: args.control_planes,
-        workers: args.workers.or_else(|| args.nodes.map(|n| n.saturating_sub(args.control_planes.unwrap_or(1)))),
+        workers: args.workers,
+        nodes: args.nodes,
         api_port: args.api_port,
     };
     let Loaded { spec, warnings } = super::load_config(&source, &overrides)?;
@@ -136,7 +138,8 @@ async fn preflight(
     let reference = spec.image.as_str();
     let found = image::find_or_pull(engine, &session.steps(), session.interrupt.token(), reference).await?;
     image::check(&found.ok_or_else(|| image::missing(reference))?, reference, &info.arch)?;
-    crate::doctor::preflight(engine, info, spec.nodes.len()).await
+    let facts = Facts::of(info, Host::real(), session.environment.all.clone(), Demand::of(spec));
+    doctor::preflight(&facts).into_result()
 }
 
 /// Free subnet, free ports, proxies: what this host allows, found now.
