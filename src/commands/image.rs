@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::image::CONTRACT_LABEL;
 
 /// Runs `knarr image …`.
-pub async fn run(session: &Session, what: Image) -> Result<()> {
+pub async fn run(session: &Session<impl Engine>, what: Image) -> Result<()> {
     match what {
         Image::Build { .. } => Err(Error::new(ErrorKind::Bug, "not built yet")),
         Image::List => list(session).await,
@@ -17,7 +17,7 @@ pub async fn run(session: &Session, what: Image) -> Result<()> {
     }
 }
 
-async fn list(session: &Session) -> Result<()> {
+async fn list(session: &Session<impl Engine>) -> Result<()> {
     let engine = session.engine().await?;
     let images = engine.list_images(CONTRACT_LABEL).await?;
     if session.json() {
@@ -41,7 +41,7 @@ async fn list(session: &Session) -> Result<()> {
     session.print(&table(&rows))
 }
 
-async fn remove(session: &Session, images: &[String], force: bool) -> Result<()> {
+async fn remove(session: &Session<impl Engine>, images: &[String], force: bool) -> Result<()> {
     let engine = session.engine().await?;
     for image in images {
         match engine.find_image(image).await? {
@@ -61,7 +61,7 @@ async fn remove(session: &Session, images: &[String], force: bool) -> Result<()>
 }
 
 /// Makes sure that the node image is here.
-pub async fn ensure<E: Engine>(_: &Session, engine: &E, reference: &str) -> Result<()> {
+pub async fn ensure<E: Engine>(_: &Session<E>, engine: &E, reference: &str) -> Result<()> {
     if engine.find_image(reference).await?.is_some() {
         return Ok(());
     }
