@@ -4,7 +4,7 @@ use std::io::{Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 
 use futures::{StreamExt, TryStreamExt};
 use rustix::fs::MemfdFlags;
@@ -15,8 +15,8 @@ use tokio_util::io::ReaderStream;
 use crate::engine::{ByteStream, EngineError, EngineErrorKind};
 use crate::error::{Error, Result};
 
-/// Runs a program in this terminal; `variable` names a file with `secret` in it that only exists in memory.
-pub fn run_with_secret_file(program: &Path, args: &[String], variable: &str, secret: &[u8]) -> Result<ExitCode> {
+/// Runs a program in this terminal and returns its exit status; `variable` names a file with `secret` in it that only exists in memory.
+pub fn run_with_secret_file(program: &Path, args: &[String], variable: &str, secret: &[u8]) -> Result<u8> {
     let trouble =
         |e: &(dyn std::error::Error + 'static)| Error::failed(format!("cannot run `{}`", program.display())).source(e);
     // Without CLOEXEC: the child reads it by its number.
@@ -29,7 +29,7 @@ pub fn run_with_secret_file(program: &Path, args: &[String], variable: &str, sec
         .status()
         .map_err(|e| trouble(&e))?;
     let code = status.code().or_else(|| status.signal().map(|s| 128 + s)).unwrap_or(1);
-    Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
+    Ok(u8::try_from(code).unwrap_or(1))
 }
 
 /// Whether a program is installed, also where only root looks for programs.

@@ -10,7 +10,7 @@ use crate::plan::layout::API_PORT;
 use crate::yaml::{self, YamlError};
 
 /// Runs `knarr get kubeconfig`.
-pub async fn get(session: &Session, one: &OneCluster, internal: bool) -> Result<()> {
+pub async fn get(session: &Session<impl Engine>, one: &OneCluster, internal: bool) -> Result<()> {
     let engine = session.engine().await?;
     let cluster = cluster::find(&*engine, &one.name).await?;
     let entry = entry_of(&*engine, &cluster, internal).await?;
@@ -23,7 +23,12 @@ pub async fn get(session: &Session, one: &OneCluster, internal: bool) -> Result<
 }
 
 /// Runs `knarr export kubeconfig`.
-pub async fn export(session: &Session, one: &OneCluster, target: &KubeconfigTarget, internal: bool) -> Result<()> {
+pub async fn export(
+    session: &Session<impl Engine>,
+    one: &OneCluster,
+    target: &KubeconfigTarget,
+    internal: bool,
+) -> Result<()> {
     let engine = session.engine().await?;
     let cluster = cluster::find(&*engine, &one.name).await?;
     let entry = entry_of(&*engine, &cluster, internal).await?;
