@@ -266,6 +266,10 @@ impl<E: Engine> Run<'_, E> {
     async fn reach(&self, milestone: Milestone, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
         match milestone {
             Milestone::ApiAnswers => self.api_answers(progress).await,
+            Milestone::ComponentsReady => {
+                self.watch.all_ready(progress).await;
+                Ok(())
+            }
             Milestone::NodesReady => {
                 let names: Vec<String> = self.plan.layout.nodes.iter().map(|n| n.spec.name.to_string()).collect();
                 self.kubernetes()?.nodes_ready(&names, progress).await?;
