@@ -293,10 +293,10 @@ impl<E: Engine> Run<'_, E> {
 
     async fn api_answers(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
         let first = self.plan.layout.first_control_plane().spec.name.as_str();
-        progress("etcd");
+        progress("etcd is starting");
         self.watch.component_ready(first, "etcd").await;
         self.timings.mark(timings::ETCD);
-        progress("kube-apiserver");
+        progress("kube-apiserver is starting");
         self.watch.component_ready(first, "kube-apiserver").await;
         let kubernetes = self.kubernetes()?;
         while let Err(e) = kubernetes.answers().await {
