@@ -16,6 +16,8 @@ use crate::error::{Error, ErrorKind};
 const HOPELESS_EXITS: u32 = 3;
 /// Between two tries to reach an agent that does not listen yet.
 const RETRY: Duration = Duration::from_millis(50);
+/// How long the last lines of a log are waited for: they only adorn an error.
+const LAST_LINES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The last word of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,8 +127,8 @@ impl<E: Engine> NodeWatch<E> {
     pub async fn last_lines(&self, node: &str, component: &str) -> Vec<String> {
         let file = format!("{}/{component}.log", knarr_contract::LOG_DIR);
         let tail = ExecSpec::new(["tail", "-n", "10", file.as_str()]);
-        match self.engine.exec(node, &tail).await {
-            Ok(outcome) if outcome.status == 0 => {
+        match tokio::time::timeout(LAST_LINES_PATIENCE, self.engine.exec(node, &tail)).await {
+            Ok(Ok(outcome)) if outcome.status == 0 => {
                 String::from_utf8_lossy(&outcome.stdout).lines().map(str::to_owned).collect()
             }
             _ => Vec::new(),
