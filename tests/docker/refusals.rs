@@ -18,14 +18,22 @@ pub const CASES: &[Case] = &[
     ("name_taken_by_others", name_taken_by_others),
 ];
 
-/// The message as it is kept, with what differs from run to run replaced.
+/// The error as it is kept: what depends on this run, this machine or Docker's version is replaced.
 fn said(run: &Run, replace: &[(&str, &str)]) -> String {
     assert_eq!(run.out(), "", "stdout is for results\n{run}");
-    let mut text = run.stderr.clone();
+    let from = run.stderr.find("error: ").unwrap_or_else(|| panic!("no error\n{run}"));
+    let mut text = run.stderr[from..].replace(prefix(), "kt");
     for (from, to) in replace {
         text = text.replace(from, to);
     }
-    text.replace(prefix(), "kt").trim_end().to_owned()
+    let lines = text.trim_end().lines().map(|line| match line.split_once("container `") {
+        Some((before, after)) if before.contains("caused by: cannot ") => {
+            let name = after.split('`').next().unwrap_or_default();
+            format!("{before}container `{name}`: (Docker's words)")
+        }
+        _ => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn port_taken(scene: &Scene) {
@@ -48,7 +56,9 @@ fn subnet_taken(scene: &Scene) {
     let config = scene.write("subnet.yaml", config).to_string_lossy().into_owned();
     let run = cluster.try_create(&["--config", &config]).exits(4);
     assert_eq!(cluster.objects(), [""; 0], "{run}");
-    insta::assert_snapshot!(said(&run, &[(&subnet, "SUBNET"), (&inside, "PART")]));
+    let hint =
+        run.stderr.split("such as `").nth(1).and_then(|rest| rest.split('`').next()).expect("a free one").to_owned();
+    insta::assert_snapshot!(said(&run, &[(&subnet, "SUBNET"), (&inside, "PART"), (&hint, "FREE")]));
 }
 
 fn image_missing(scene: &Scene) {
