@@ -13,9 +13,6 @@ use crate::node::paths::{ADMIN_PEM, CA};
 use crate::plan::layout::API_PORT;
 use crate::plan::names;
 
-/// More than any file that is read whole out of a node, in bytes.
-const SMALL: usize = 1 << 20;
-
 /// A cluster as Docker's labels tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
@@ -139,5 +136,5 @@ pub async fn access<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Access> 
 /// Reads one file of a node, running or not, into memory.
 pub async fn read_file<E: Engine>(engine: &E, node: &str, path: &str) -> Result<Zeroizing<Vec<u8>>> {
     let stream = engine.get_archive(node, path).await?;
-    archive::read_file(stream, SMALL).await.map_err(|e| e.context(format!("cannot read `{path}` of node `{node}`")))
+    archive::read_one(stream).await.map_err(|e| e.context(format!("cannot read `{path}` of node `{node}`")))
 }

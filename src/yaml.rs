@@ -1,8 +1,8 @@
 //! The only file that names serde_yaml: parse strictly, render safely.
 //!
 //! The library takes duplicate keys silently in typed maps, follows aliases without a bound that fits us, and writes
-//! strings such as `no` unquoted, which a YAML 1.1 reader turns into a boolean. So every text passes [`Guard`] first,
-//! and what we write is laid out by [`emit`], which quotes whatever anybody might misread.
+//! strings such as `no` unquoted, which a YAML 1.1 reader turns into a boolean. So every text passes `Guard` first,
+//! and what we write is laid out by `emit`, which quotes whatever anybody might misread.
 
 mod emit;
 mod scalar;

@@ -241,7 +241,7 @@ pub struct DeleteCluster {
 #[derive(Debug, Clone, Args)]
 pub struct OneCluster {
     /// The cluster's name
-    #[arg(short, long, env = "KNARR_CLUSTER", default_value = crate::config::defaults::NAME)]
+    #[arg(short, long, env = "KNARR_CLUSTER", default_value = crate::config::DEFAULT_NAME)]
     pub name: String,
 }
 
@@ -288,7 +288,7 @@ pub struct Status {
 #[command(disable_help_flag = true, disable_version_flag = true)]
 pub struct Kubectl {
     /// The cluster's name; before kubectl's own arguments
-    #[arg(long, env = "KNARR_CLUSTER", default_value = crate::config::defaults::NAME)]
+    #[arg(long, env = "KNARR_CLUSTER", default_value = crate::config::DEFAULT_NAME)]
     pub name: String,
     /// kubectl's arguments
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]

@@ -13,6 +13,7 @@ use self::args::{Cli, Cluster, Command, CreateWhat, DeleteWhat, Export, Get, Out
 use self::settings::Environment;
 use crate::commands::{self, Session};
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::Host;
 use crate::kubernetes::client::KubeConnector;
 use crate::report::{self, Reporter};
 use crate::signal::Interrupt;
@@ -40,7 +41,7 @@ pub async fn run(words: Vec<std::ffi::OsString>, environment: Environment) -> Ex
         },
         Box::new(std::io::stderr()),
     );
-    let interrupt = match Interrupt::listen(false) {
+    let interrupt = match Interrupt::listen(Host::real().ignores_hangup()) {
         Ok(interrupt) => interrupt,
         Err(e) => return fail(&e, &*reporter, json),
     };

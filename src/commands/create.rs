@@ -10,12 +10,14 @@ use super::{Session, entry};
 use crate::cli::args::CreateCluster;
 use crate::cluster;
 use crate::config::{Loaded, Overrides, Source};
+use crate::doctor::{self, Demand, Facts};
 use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, EngineErrorKind, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Created, Options};
 use crate::fs;
 use crate::host::{self, Host, Proxies};
+use crate::image;
 use crate::kubeconfig::context_name;
 use crate::pki::Pki;
 use crate::plan::layout::Egress;
@@ -37,13 +39,14 @@ fn load(session: &Session, args: &CreateCluster) -> Result<ClusterSpec> {
     let source = match args.config.as_deref() {
         None => Source::None,
         Some("-") => Source::Stdin(fs::read_stdin()?),
-        Some(path) => Source::File { path: path.into(), text: fs::read_to_string(path.as_ref())? },
+        Some(path) => Source::File(path.into(), fs::read_to_string(path.as_ref())?),
     };
     let overrides = Overrides {
         name: args.name.clone().or_else(|| args.positional_name.clone()),
         image: args.image.clone(),
         control_planes: args.control_planes,
-        workers: args.workers.or_else(|| args.nodes.map(|n| n.saturating_sub(args.control_planes.unwrap_or(1)))),
+        workers: args.workers,
+        nodes: args.nodes,
         api_port: args.api_port,
     };
     let Loaded { spec, warnings } = super::load_config(&source, &overrides)?;
@@ -60,7 +63,7 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
     let info = engine.info().await?;
     let store = session.kubeconfig(&args.target)?;
     if !args.dry_run {
-        let (checked, warnings) = futures::future::join(preflight(&*engine, &spec, &info), async {
+        let (checked, warnings) = futures::future::join(preflight(session, &engine, &spec, &info), async {
             store.as_ref().map_or(Ok(Vec::new()), |store| store.preflight(&name))
         })
         .await;
@@ -72,7 +75,7 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
         Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
     let mut attempt = 1;
     let (plan, pki, created) = loop {
-        let choices = choose(session, &*engine, &spec, &info).await?;
+        let choices = choose(session, &engine, &spec, &info).await?;
         let plan = Plan::create(spec.clone(), &choices, !args.wait.is_zero())?;
         if args.dry_run {
             return print_plan(session, &plan).map(|()| None);
@@ -110,12 +113,14 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
 }
 
 /// What must hold before anything is made.
-async fn preflight(engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo) -> Result<Vec<String>> {
+async fn preflight(
+    session: &Session,
+    engine: &DockerEngine,
+    spec: &ClusterSpec,
+    info: &EngineInfo,
+) -> Result<Vec<String>> {
     let name = spec.name.as_str();
-    let (existing, image) = futures::future::try_join(async { cluster::list(engine).await }, async {
-        engine.find_image(spec.image.as_str()).await.map_err(Error::from)
-    })
-    .await?;
+    let existing = cluster::list(engine).await?;
     if let Some(cluster) = existing.iter().find(|c| c.name == name) {
         let whole = cluster.first_control_plane().is_some();
         let error =
@@ -130,10 +135,11 @@ async fn preflight(engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo)
                 .hint(format!("remove what is left with `knarr delete cluster {name}`"))
         });
     }
-    if let Some(image) = &image {
-        crate::image::check(image, spec.image.as_str(), &info.arch)?;
-    }
-    crate::doctor::preflight(engine, info, spec.nodes.len()).await
+    let reference = spec.image.as_str();
+    let found = image::find_or_pull(engine, &session.steps(), session.interrupt.token(), reference).await?;
+    image::check(&found.ok_or_else(|| image::missing(reference))?, reference, &info.arch)?;
+    let facts = Facts::of(info, Host::real(), session.environment.all.clone(), Demand::of(spec));
+    doctor::preflight(&facts).into_result()
 }
 
 /// Free subnet, free ports, proxies: what this host allows, found now.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Session;
 use crate::cli::args::DeleteCluster;
 use crate::cluster;
-use crate::config::defaults;
+use crate::config::DEFAULT_NAME;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::undo::{self, Swept};
@@ -28,7 +28,7 @@ pub async fn run(session: &Session, args: DeleteCluster) -> Result<()> {
     } else {
         let mut names = args.names.clone();
         if names.is_empty() {
-            names.push(args.name.clone().unwrap_or_else(|| defaults::NAME.into()));
+            names.push(args.name.clone().unwrap_or_else(|| DEFAULT_NAME.into()));
         }
         for name in &names {
             ClusterName::parse(name).map_err(|e| Error::new(ErrorKind::Usage, e.0).state("nothing was deleted"))?;
@@ -69,12 +69,12 @@ pub async fn run(session: &Session, args: DeleteCluster) -> Result<()> {
 }
 
 async fn delete_one<E: Engine>(session: &Session, engine: &E, cluster: String) -> Deleted {
-    let step = session.steps().start(&format!("deleting cluster `{cluster}`"));
+    let step = session.steps().start(format!("deleting cluster `{cluster}`"));
     let swept = undo::sweep(engine, &names::of_cluster(&cluster)).await;
     if swept.is_empty() {
-        step.done(&format!("there is no cluster `{cluster}`, nothing to delete"));
+        step.done(format!("there is no cluster `{cluster}`, nothing to delete"));
     } else if swept.left.is_empty() {
-        step.done(&format!("deleted cluster `{cluster}`"));
+        step.done(format!("deleted cluster `{cluster}`"));
         session.reporter.event(Event::Detail(swept.describe()));
     }
     Deleted { cluster, swept }

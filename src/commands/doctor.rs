@@ -1,12 +1,79 @@
-//! doctor placeholder
+//! Examines this machine, and repairs what is safe to repair.
+
+use serde_json::json;
+
 use super::Session;
 use crate::cli::args::Doctor;
-use crate::error::Result;
-/// x
-pub async fn run(_: &Session, _: Doctor) -> Result<()> {
+use crate::config::{Overrides, Source};
+use crate::doctor::{self, Applied, Demand, Facts, Outcome, RealShell, Report, Status};
+use crate::engine::docker::DockerEngine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::Host;
+
+/// Repairs may uncover the next thing to repair: Docker is installed, and only then tells about the rest.
+const ROUNDS: u32 = 3;
+
+/// Runs `knarr doctor`.
+pub async fn run(session: &Session, args: Doctor) -> Result<()> {
+    let (report, applied) = if args.fix { repair(session).await? } else { (examine(session).await?, Vec::new()) };
+    if session.json() {
+        session.print_json(&if args.fix { json!({ "report": report, "applied": applied }) } else { json!(report) })?;
+    } else {
+        let colors = session.environment.stdout_terminal && !session.environment.no_color;
+        let mut text = doctor::render_applied(&applied, colors);
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        session.print(&(text + &doctor::render(&report, colors)))?;
+    }
+    if report.status == Status::Fail {
+        return Err(Error::new(ErrorKind::Environment, "this machine is not fit for clusters yet")
+            .hint("do what is said under `fix` above, then run `knarr doctor` again"));
+    }
     Ok(())
 }
-/// x
-pub async fn mend(_: &Session) -> Result<()> {
+
+/// Repairs what is safe, for `knarr up --fix`; says what was done, and leaves it to the next step to fail.
+pub async fn mend(session: &Session) -> Result<()> {
+    let (_, applied) = repair(session).await?;
+    if !applied.is_empty() {
+        session.note(doctor::render_applied(&applied, false).trim_end());
+    }
     Ok(())
+}
+
+/// Examines and repairs until nothing more can be done; never tries the same thing twice.
+async fn repair(session: &Session) -> Result<(Report, Vec<Applied>)> {
+    let (mut report, mut all, mut tried) = (examine(session).await?, Vec::new(), Vec::new());
+    let steps = session.steps();
+    for _ in 0..ROUNDS {
+        let fixes: Vec<_> = report.safe_fixes().into_iter().filter(|fix| !tried.contains(fix)).collect();
+        if fixes.is_empty() {
+            break;
+        }
+        let applied = tokio::select! {
+            applied = doctor::apply(&fixes, &RealShell, &steps) => applied,
+            () = session.interrupt.token().cancelled() => {
+                return Err(Error::new(ErrorKind::Interrupted, "stopped repairing this machine")
+                    .hint("see what is left to do with `knarr doctor`"));
+            }
+        };
+        tried.extend(fixes);
+        let helped = applied.iter().any(|one| one.outcome == Outcome::Done);
+        all.extend(applied);
+        if !helped {
+            break;
+        }
+        report = examine(session).await?;
+    }
+    Ok((report, all))
+}
+
+/// Asks every check, for a cluster as `knarr create` makes it without flags.
+async fn examine(session: &Session) -> Result<Report> {
+    let spec = super::load_config(&Source::None, &Overrides::default())?.spec;
+    let engine = DockerEngine::connect(&session.environment.docker).await;
+    let env = session.environment.all.clone();
+    let facts = Facts::gather(engine.as_ref().map_err(Clone::clone), Host::real(), env, Demand::of(&spec)).await;
+    super::blocking(move || Ok(doctor::examine(&facts))).await
 }

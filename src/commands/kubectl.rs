@@ -15,9 +15,6 @@ use crate::kubeconfig;
 use crate::node::paths::{ADMIN_CONF, program};
 use crate::process;
 
-/// More than the program that holds all of Kubernetes, in bytes.
-const LARGE: usize = 1 << 30;
-
 /// Runs `knarr kubectl`.
 pub async fn run(session: &Session, args: Kubectl) -> Result<ExitCode> {
     let engine = session.engine().await?;
@@ -56,7 +53,7 @@ async fn kubectl_here(
     }
     let step = session.steps().start("copying kubectl out of the node image");
     // kubectl is a link to the program that holds all of Kubernetes; that program knows by its name what to be.
-    let bytes = archive::read_file(engine.get_archive(node, &program("kube")).await?, LARGE).await?;
+    let bytes = archive::read_one(engine.get_archive(node, &program("kube")).await?).await?;
     let (target, owner) = (path.clone(), session.environment.sudo_owner);
     blocking(move || {
         fs::create_dir_all(&folder, 0o755, owner)?;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use futures::StreamExt;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::{Session, blocking};
 use crate::cli::args::{Logs, OneCluster};
@@ -14,9 +15,6 @@ use crate::fs;
 
 /// The only folders of a node that are exported; keys and data live elsewhere.
 const LOG_FOLDERS: [&str; 2] = [knarr_contract::LOG_DIR, "/var/log/pods"];
-
-/// More than the rotated logs of a node may hold, in bytes.
-const MOST: usize = 1 << 30;
 
 /// Runs `knarr logs`.
 pub async fn run(session: &Session, args: Logs) -> Result<()> {
@@ -98,9 +96,9 @@ pub async fn export(session: &Session, one: &OneCluster, folder: &Path) -> Resul
                     continue;
                 }
             };
-            let tar = archive::collect(stream, MOST).await?;
+            let entries = archive::read_all(stream).await?;
             let target = target.clone();
-            blocking(move || unpack(&tar, &target)).await?;
+            blocking(move || unpack(entries, &target)).await?;
         }
     }
     step.done(format!("wrote the logs of {} nodes to `{}`", cluster.nodes.len(), folder.display()));
@@ -114,13 +112,11 @@ pub async fn export(session: &Session, one: &OneCluster, folder: &Path) -> Resul
     }
 }
 
-fn unpack(tar: &[u8], target: &Path) -> Result<()> {
-    for entry in archive::read(tar)? {
-        if let Some(contents) = entry.contents {
-            let file = target.join(&entry.path);
-            fs::create_dir_all(fs::folder_of(&file), 0o755, None)?;
-            fs::write(&file, &contents, 0o644)?;
-        }
+fn unpack(entries: Vec<(String, Zeroizing<Vec<u8>>)>, target: &Path) -> Result<()> {
+    for (path, bytes) in entries {
+        let file = target.join(path);
+        fs::create_dir_all(fs::folder_of(&file), 0o755, None)?;
+        fs::write(&file, &bytes, 0o644)?;
     }
     Ok(())
 }

@@ -79,7 +79,7 @@ impl Session {
 
     async fn connect(&self) -> Result<DockerEngine> {
         let env = &self.environment;
-        DockerEngine::connect(&env.docker).await
+        DockerEngine::connect(&env.docker).await.map_err(|e| crate::doctor::advise(e, crate::host::Host::real()))
     }
 
     /// Steps on the screen.
@@ -166,11 +166,10 @@ impl Session {
             self.warn(note);
         }
         match &outcome.context {
-            ContextChange::Unchanged => {}
+            ContextChange::Unchanged | ContextChange::Switched { from: None } => {}
             ContextChange::Switched { from: Some(from) } => {
                 self.note(format!("kubectl's current context was `{from}`; it comes back when the cluster is deleted"));
             }
-            ContextChange::Switched { from: None } => {}
             ContextChange::Restored { to } => self.note(format!("kubectl's current context is `{to}` again")),
             ContextChange::Cleared => self.note("kubectl has no current context now"),
         }

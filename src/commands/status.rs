@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::{Session, table};
 use crate::cli::args::Status;
 use crate::cluster::{self, Cluster, role};
-use crate::config::defaults;
+use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerInfo, ContainerState, Engine, ExecSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::NodeHealth;
@@ -49,7 +49,7 @@ struct Certificate {
 /// Runs `knarr status`; a cluster that is not well is an error after its report.
 pub async fn run(session: &Session, args: Status) -> Result<()> {
     let engine = session.engine().await?;
-    let name = args.name.or(args.positional_name).unwrap_or_else(|| defaults::NAME.into());
+    let name = args.name.or(args.positional_name).unwrap_or_else(|| DEFAULT_NAME.into());
     let cluster = cluster::find(&*engine, &name).await?;
     let status = gather(session, &*engine, &cluster).await;
     if session.json() {

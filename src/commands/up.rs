@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{Session, create, doctor, image};
 use crate::cli::args::{CreateCluster, Up};
 use crate::cluster::{self, Cluster};
-use crate::config::{Overrides, Source, defaults};
+use crate::config::{DEFAULT_NAME, Overrides, Source};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::host;
@@ -21,7 +21,7 @@ const FAVOURITE_PORT: u16 = 8080;
 
 /// Runs `knarr up`.
 pub async fn run(session: &Session, args: Up) -> Result<()> {
-    let name = args.name.clone().unwrap_or_else(|| defaults::NAME.into());
+    let name = args.name.clone().unwrap_or_else(|| DEFAULT_NAME.into());
     // The name is checked before anything on this machine is touched.
     let mut spec = spec(&name, args.workers)?;
     if args.fix {
@@ -109,12 +109,11 @@ async fn start_sample<E: Engine>(
 fn url(cluster: &Cluster) -> Result<String> {
     let node = cluster.control_plane()?;
     let published = node.ports.iter().find(|p| p.container_port == HELLO_NODE_PORT);
-    let address = match published {
-        Some(port) => SocketAddr::new(crate::plan::container::reachable(port.host_address), port.host_port),
-        None => {
-            let address = node.addresses.values().next().copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-            SocketAddr::new(address, HELLO_NODE_PORT)
-        }
+    let address = if let Some(port) = published {
+        SocketAddr::new(crate::plan::container::reachable(port.host_address), port.host_port)
+    } else {
+        let address = node.addresses.values().next().copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        SocketAddr::new(address, HELLO_NODE_PORT)
     };
     Ok(format!("http://{address}"))
 }
@@ -122,11 +121,11 @@ fn url(cluster: &Cluster) -> Result<String> {
 fn report(session: &Session, cluster: &Cluster) -> Result<()> {
     let url = url(cluster)?;
     let name = &cluster.name;
-    let flag = if name == defaults::NAME { String::new() } else { format!(" --name {name}") };
+    let flag = if name == DEFAULT_NAME { String::new() } else { format!(" --name {name}") };
     let next = [
         format!("curl {url}"),
         format!("knarr kubectl{flag} get nodes"),
-        format!("knarr delete cluster{}", if name == defaults::NAME { String::new() } else { format!(" {name}") }),
+        format!("knarr delete cluster{}", if name == DEFAULT_NAME { String::new() } else { format!(" {name}") }),
     ];
     if session.json() {
         return session.print_json(&json!({

@@ -105,10 +105,7 @@ fn format(value: &Value) -> Result<Format, Unreadable> {
     };
     match kind {
         Some(v1alpha1::KIND) => Ok(format),
-        Some(other) => {
-            let guess = did_you_mean(other, &[v1alpha1::KIND]);
-            Err(Unreadable::at_key("kind", format!("`{other}` is not `{}`{guess}", v1alpha1::KIND)))
-        }
+        Some(other) => Err(Unreadable::at_key("kind", format!("`{other}` is unknown; use `{}`", v1alpha1::KIND))),
         None => Err(Unreadable::at_key("kind", format!("missing; use `{}`", v1alpha1::KIND))),
     }
 }
@@ -124,16 +121,26 @@ fn in_our_words(message: &str) -> String {
             None => format!("unknown key `{field}`; known here are {}", names.join(", ")),
         };
     }
-    let words = [
-        ("invalid type: ", ""),
-        ("expected i64", "expected a whole number"),
-        ("expected a string", "expected text"),
-        ("expected a map", "expected a mapping"),
-        ("expected a sequence", "expected a list"),
-        ("string \"", "text \""),
-        ("sequence, ", "a list, "),
-        ("map, ", "a mapping, "),
-        ("unit value, ", "nothing, "),
-    ];
-    words.iter().fold(message.to_owned(), |message, (theirs, ours)| message.replacen(theirs, ours, 1))
+    if message == "mapping values are not allowed in this context" {
+        return "a key cannot stand here; check the indentation, and quote text that contains `: `".into();
+    }
+    let Some((got, expected)) = message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
+    else {
+        return message.into();
+    };
+    let expected = match expected {
+        "i64" => "a whole number",
+        "a boolean" => "`true` or `false`",
+        "a string" => "text",
+        "a map" => "a mapping",
+        "a sequence" => "a list",
+        other => other,
+    };
+    let got = match got {
+        "map" => "a mapping".into(),
+        "sequence" => "a list".into(),
+        "unit value" => "nothing".into(),
+        other => other.replacen("string \"", "the text \"", 1),
+    };
+    format!("expected {expected}, got {got}")
 }

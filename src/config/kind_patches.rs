@@ -113,7 +113,7 @@ impl<'a> Patches<'a> {
                 "apiServer" => ("apiServer", value, &mut args.api_server),
                 "controllerManager" => ("controllerManager", value, &mut args.controller_manager),
                 "scheduler" => ("scheduler", value, &mut args.scheduler),
-                "etcd" => ("etcd", value.get("local").cloned().unwrap_or(Value::Null), &mut args.etcd),
+                "etcd" => ("etcd", only(value, "local"), &mut args.etcd),
                 _ => {
                     self.problems
                         .add(&patch.path, format!("`{key}` of kubeadm's ClusterConfiguration is not understood"));
@@ -208,8 +208,10 @@ impl<'a> Patches<'a> {
                 };
                 for node in nodes {
                     for (key, value) in &pairs {
-                        self.origins
-                            .insert(format!("nodes[{node}].labels.{key}"), patch.path.clone() + ": node-labels");
+                        self.origins.insert(
+                            format!("nodes[{node}].labels.{key}"),
+                            format!("{}: node-labels {key}", patch.path),
+                        );
                         self.cluster.nodes[*node].labels.insert(key.clone(), value.clone());
                     }
                 }
@@ -255,6 +257,14 @@ fn arguments(value: &Value) -> Option<Vec<(String, String)>> {
             items.iter().map(|item| Some((scalar(item.get("name")?)?, scalar(item.get("value")?)?))).collect()
         }
         _ => None,
+    }
+}
+
+/// The value of `key`, if it is the mapping's only one.
+fn only(value: Value, key: &str) -> Value {
+    match value {
+        Value::Mapping(mut map) if map.len() == 1 => map.remove(key).unwrap_or(Value::Null),
+        _ => Value::Null,
     }
 }
 

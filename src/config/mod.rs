@@ -1,7 +1,7 @@
 //! From the text of a config file and flags to a [`ClusterSpec`]: decode strictly, convert, validate, report all at once.
 
 mod decode;
-pub mod defaults;
+mod defaults;
 mod kind_patches;
 mod kind_v1alpha4;
 mod problems;
@@ -11,6 +11,7 @@ mod validate;
 
 use std::path::{Path, PathBuf};
 
+pub use self::defaults::NAME as DEFAULT_NAME;
 use self::problems::Problems;
 use self::validate::{Input, validate};
 use crate::error::{Error, ErrorKind, Result};
@@ -21,14 +22,9 @@ use crate::spec::ClusterSpec;
 pub enum Source {
     /// There is no file: defaults and flags only.
     None,
-    /// A file, with its path as the user wrote it.
-    File {
-        /// Its path.
-        path: PathBuf,
-        /// What is in it.
-        text: String,
-    },
-    /// Standard input.
+    /// A file: its path as the user wrote it, and what is in it.
+    File(PathBuf, String),
+    /// What came from standard input.
     Stdin(String),
 }
 
@@ -43,6 +39,8 @@ pub struct Overrides {
     pub control_planes: Option<u32>,
     /// `--workers`
     pub workers: Option<u32>,
+    /// `--nodes`: all nodes, the control plane among them.
+    pub nodes: Option<u32>,
     /// `--api-port`; 0 means any free one.
     pub api_port: Option<u16>,
 }
@@ -76,14 +74,14 @@ pub struct Loaded {
 pub fn load(source: &Source, overrides: &Overrides, around: &Surroundings<'_>) -> Result<Loaded> {
     let decoded = match source {
         Source::None => decode::Decoded::default(),
-        Source::File { text, .. } | Source::Stdin(text) => {
+        Source::File(_, text) | Source::Stdin(text) => {
             decode::decode(text, around.default_image).map_err(|wrong| unreadable(source, &wrong))?
         }
     };
     let decode::Decoded { cluster, dialect, mut problems, mut warnings, own } = decoded;
     let base = match source {
         // As in kind, paths of its files start at the current folder; those of ours at the file's.
-        Source::File { path, .. } if own => around.current_dir.join(path.parent().unwrap_or(Path::new(""))),
+        Source::File(path, _) if own => around.current_dir.join(path.parent().unwrap_or(Path::new(""))),
         _ => around.current_dir.into(),
     };
     let input = Input { cluster: &cluster, overrides, around, dialect: &dialect, base };
@@ -117,14 +115,14 @@ pub fn init() -> &'static str {
 fn name(source: &Source) -> String {
     match source {
         Source::None => "the command line".into(),
-        Source::File { path, .. } => format!("`{}`", path.display()),
+        Source::File(path, _) => format!("`{}`", path.display()),
         Source::Stdin(_) => "the config on standard input".into(),
     }
 }
 
 fn unreadable(source: &Source, wrong: &decode::Unreadable) -> Error {
     let file = match source {
-        Source::File { path, .. } => path.display().to_string(),
+        Source::File(path, _) => path.display().to_string(),
         Source::None | Source::Stdin(_) => "<stdin>".into(),
     };
     Error::new(ErrorKind::Config, format!("cannot read {}; no cluster was created", name(source)))
@@ -138,7 +136,7 @@ fn invalid(source: &Source, problems: &Problems) -> Error {
     let number = if problems.len() == 1 { "1 problem".into() } else { format!("{} problems", problems.len()) };
     let error = Error::new(kind, format!("{name} has {number}; no cluster was created")).details(problems.lines());
     match source {
-        Source::File { path, .. } if !flags => error.hint(format!(
+        Source::File(path, _) if !flags => error.hint(format!(
             "see what would be built, without building it, with `knarr create --config {} --dry-run`",
             quoted(&path.display().to_string())
         )),

@@ -3,6 +3,9 @@
 //! Contents may be private keys: buffers are wiped when they are dropped, nothing here prints them, and an archive that
 //! was read holds plain files and folders only, with names that stay below where they are unpacked.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
@@ -18,23 +21,53 @@ use crate::error::{Error, ErrorKind, Result};
 const BLOCK: usize = 512;
 /// The mode of folders that nobody asked for by name.
 const FOLDER_MODE: u32 = 0o755;
-/// The mode that every symbolic link has.
-const LINK_MODE: u32 = 0o777;
 
-/// Files and folders to be put into a container, sorted by path, all owned by root.
+/// How much of an archive is taken into memory: more than anything of a node that knarr reads whole.
+const MOST: usize = 1 << 30;
+
+/// Files, folders and links to be put into a container, sorted by path, all owned by root.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tree {
     mtime: u64,
-    /// By path without slashes at its ends; no contents means a folder.
+    /// By path without slashes at its ends.
     items: BTreeMap<String, Item>,
 }
 
+/// What stands at a path.
 #[derive(Clone, PartialEq, Eq)]
-struct Item {
-    mode: u32,
-    contents: Option<Zeroizing<Vec<u8>>>,
-    /// Where a symbolic link leads.
-    target: Option<String>,
+pub struct Item {
+    /// Its permissions; they mean nothing for a link.
+    pub mode: u32,
+    /// What it is.
+    pub content: Content,
+}
+
+/// What a path leads to.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A folder.
+    Folder,
+    /// A file with these bytes.
+    File(Zeroizing<Vec<u8>>),
+    /// A symbolic link to this path.
+    Link(String),
+}
+
+impl fmt::Debug for Content {
+    /// A size, never the bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder => f.write_str("folder"),
+            Self::File(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Link(target) => write!(f, "link to {target}"),
+        }
+    }
+}
+
+impl fmt::Debug for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:o}, {:?}", self.mode, self.content)
+    }
 }
 
 impl Tree {
@@ -48,8 +81,7 @@ impl Tree {
     /// # Errors
     /// When `path` is absolute, empty, or leads upwards.
     pub fn file(&mut self, path: &str, mode: u32, contents: impl Into<Vec<u8>>) -> Result<&mut Self> {
-        let contents = Zeroizing::new(contents.into());
-        self.insert(path, Item { mode, contents: Some(contents), target: None })
+        self.insert(path, Item { mode, content: Content::File(Zeroizing::new(contents.into())) })
     }
 
     /// Adds a folder, or gives the one that came with a file another mode.
@@ -57,15 +89,15 @@ impl Tree {
     /// # Errors
     /// When `path` is absolute, empty, or leads upwards.
     pub fn folder(&mut self, path: &str, mode: u32) -> Result<&mut Self> {
-        self.insert(path, Item { mode, contents: None, target: None })
+        self.insert(path, Item { mode, content: Content::Folder })
     }
 
-    /// Adds a symbolic link. Where it leads is not checked: it is followed inside the container.
+    /// Adds a symbolic link; `target` may lead anywhere.
     ///
     /// # Errors
     /// When `path` is absolute, empty, or leads upwards.
     pub fn link(&mut self, path: &str, target: &str) -> Result<&mut Self> {
-        self.insert(path, Item { mode: LINK_MODE, contents: None, target: Some(target.to_owned()) })
+        self.insert(path, Item { mode: 0o777, content: Content::Link(target.to_owned()) })
     }
 
     /// Whether nothing was added.
@@ -87,34 +119,39 @@ impl Tree {
             header.set_gid(0);
             header.set_mode(item.mode);
             header.set_mtime(self.mtime);
-            let contents = item.contents.as_ref().map_or(&[][..], |c| c.as_slice());
-            header.set_size(contents.len() as u64);
-            header.set_entry_type(if item.contents.is_some() { EntryType::Regular } else { EntryType::Directory });
-            let packed = match &item.target {
-                Some(target) => {
+            let packed = match &item.content {
+                Content::Folder => {
+                    header.set_entry_type(EntryType::Directory);
+                    header.set_size(0);
+                    builder.append_data(&mut header, path, std::io::empty())
+                }
+                Content::File(bytes) => {
+                    header.set_size(bytes.len() as u64);
+                    builder.append_data(&mut header, path, bytes.as_slice())
+                }
+                Content::Link(target) => {
                     header.set_entry_type(EntryType::Symlink);
+                    header.set_size(0);
                     builder.append_link(&mut header, path, target)
                 }
-                None => builder.append_data(&mut header, path, contents),
             };
             packed.map_err(|e| cannot_pack(path).cause(e))?;
         }
         builder.into_inner().map_err(|e| cannot_pack("").cause(e))
     }
 
-    fn insert(&mut self, path: &str, item: Item) -> Result<&mut Self> {
+    pub(super) fn insert(&mut self, path: &str, item: Item) -> Result<&mut Self> {
         let path = safe_path(path).map_err(|why| cannot_pack(path).cause(why))?;
         for (at, _) in path.match_indices('/') {
             let above = &path[..at];
-            let folder = Item { mode: FOLDER_MODE, contents: None, target: None };
-            let above_it = self.items.entry(above.to_owned()).or_insert(folder);
-            if above_it.contents.is_some() || above_it.target.is_some() {
+            let folder = Item { mode: FOLDER_MODE, content: Content::Folder };
+            if self.items.entry(above.to_owned()).or_insert(folder).content != Content::Folder {
                 return Err(cannot_pack(&path).cause(format!("`{above}` is no folder")));
             }
         }
         let below = format!("{path}/");
         let has_children = self.items.range(below.clone()..).next().is_some_and(|(p, _)| p.starts_with(&below));
-        if (item.contents.is_some() || item.target.is_some()) && has_children {
+        if item.content != Content::Folder && has_children {
             return Err(cannot_pack(&path).cause("it is a folder with files in it"));
         }
         self.items.insert(path, item);
@@ -125,85 +162,97 @@ impl Tree {
 impl fmt::Debug for Tree {
     /// Paths and sizes, never contents.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut map = f.debug_map();
-        for (path, item) in &self.items {
-            match &item.contents {
-                Some(contents) => map.entry(path, &format_args!("{:o}, {} bytes", item.mode, contents.len())),
-                None => map.entry(path, &format_args!("{:o}, folder", item.mode)),
-            };
-        }
-        map.finish()
+        f.debug_map().entries(&self.items).finish()
     }
 }
 
 impl Item {
     /// Bytes that the item takes in an archive, with further blocks for a name that is too long for one.
     fn size(&self, path: &str) -> usize {
-        let contents = self.contents.as_ref().map_or(0, |c| c.len());
-        let long_name = if path.len() > 100 { BLOCK + (path.len() + 1).next_multiple_of(BLOCK) } else { 0 };
-        BLOCK + contents.next_multiple_of(BLOCK) + long_name
+        let long = |name: &str| if name.len() > 100 { BLOCK + (name.len() + 1).next_multiple_of(BLOCK) } else { 0 };
+        let content = match &self.content {
+            Content::Folder => 0,
+            Content::File(bytes) => bytes.len().next_multiple_of(BLOCK),
+            Content::Link(target) => long(target),
+        };
+        BLOCK + content + long(path)
     }
 }
 
-/// A file or a folder out of an archive.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Its path, relative, without slashes at its ends.
-    pub path: String,
-    /// Its permissions.
-    pub mode: u32,
-    /// What is in it; none for a folder.
-    pub contents: Option<Zeroizing<Vec<u8>>>,
-}
-
-impl fmt::Debug for Entry {
-    /// Path, mode and size, never contents.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = self.contents.as_ref().map(|c| c.len());
-        f.debug_struct("Entry").field("path", &self.path).field("mode", &self.mode).field("size", &size).finish()
-    }
-}
-
-/// Reads a whole archive.
+/// Reads a whole archive of files and folders, by path.
 ///
 /// # Errors
 /// When it is broken, or holds anything but files and folders below where it is unpacked.
-pub fn read(archive: &[u8]) -> Result<Vec<Entry>> {
-    let mut entries = Vec::new();
+pub fn read(archive: &[u8]) -> Result<Vec<(String, Item)>> {
+    let items = unpack(archive)?;
+    match items.iter().find(|(_, item)| matches!(item.content, Content::Link(_))) {
+        Some((path, _)) => Err(cannot_unpack(path).cause("it is a symbolic link")),
+        None => Ok(items),
+    }
+}
+
+/// Like [`read`], but takes symbolic links too: for those who only look at them.
+pub(super) fn unpack(archive: &[u8]) -> Result<Vec<(String, Item)>> {
+    let mut items = Vec::new();
     let mut reader = tar::Archive::new(archive);
     for entry in reader.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
         let raw = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let kind = entry.header().entry_type();
-        if let Some(why) = unwanted(kind) {
-            return Err(Error::failed(format!("cannot unpack `{raw}`")).cause(why));
-        }
         let name = raw.trim_end_matches('/');
         // «.» is the archive's own root.
         if kind.is_dir() && (name == "." || name.is_empty() && !raw.starts_with('/')) {
             continue;
         }
-        let path = safe_path(name).map_err(|why| Error::failed(format!("cannot unpack `{raw}`")).cause(why))?;
-        let mode = entry.header().mode().map_err(broken)? & 0o7777;
-        let contents = if kind.is_dir() {
-            None
-        } else {
-            // Never more than the archive itself has: a header may claim anything.
-            let claimed = usize::try_from(entry.size()).unwrap_or(usize::MAX).min(archive.len());
-            let mut contents = Zeroizing::new(Vec::with_capacity(claimed));
-            entry.read_to_end(&mut contents).map_err(broken)?;
-            Some(contents)
+        let content = match kind {
+            EntryType::Directory => Content::Folder,
+            EntryType::Regular | EntryType::Continuous => {
+                // Never more than the archive itself has: a header may claim anything.
+                let claimed = usize::try_from(entry.size()).unwrap_or(usize::MAX).min(archive.len());
+                let mut bytes = Zeroizing::new(Vec::with_capacity(claimed));
+                entry.read_to_end(&mut bytes).map_err(broken)?;
+                Content::File(bytes)
+            }
+            EntryType::Symlink => {
+                let target = entry.link_name_bytes().unwrap_or_default();
+                Content::Link(String::from_utf8_lossy(&target).into_owned())
+            }
+            other => return Err(cannot_unpack(&raw).cause(unwanted(other))),
         };
-        entries.push(Entry { path, mode, contents });
+        let path = safe_path(name).map_err(|why| cannot_unpack(&raw).cause(why))?;
+        let mode = entry.header().mode().map_err(broken)? & 0o7777;
+        items.push((path, Item { mode, content }));
     }
-    Ok(entries)
+    Ok(items)
 }
 
-/// Collects a stream, up to `limit` bytes.
+/// The files of a streamed archive, by path.
 ///
 /// # Errors
-/// When the stream fails, or has more than `limit` bytes.
-pub async fn collect(mut stream: ByteStream, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
+/// When the stream fails or is larger than memory should hold, or when the archive cannot be [`read`].
+pub async fn read_all(stream: ByteStream) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>> {
+    let items = read(&collect(stream, MOST).await?)?;
+    let files = items.into_iter().filter_map(|(path, item)| match item.content {
+        Content::File(bytes) => Some((path, bytes)),
+        Content::Folder | Content::Link(_) => None,
+    });
+    Ok(files.collect())
+}
+
+/// The one file of a streamed archive, as [`super::Engine::get_archive`] answers when it is asked for a file.
+///
+/// # Errors
+/// As [`read_all`], and when the archive does not hold exactly one file.
+pub async fn read_one(stream: ByteStream) -> Result<Zeroizing<Vec<u8>>> {
+    let mut files = read_all(stream).await?.into_iter();
+    match (files.next(), files.next()) {
+        (Some((_, bytes)), None) => Ok(bytes),
+        (None, _) => Err(Error::failed("cannot read the file").cause("the archive has no file in it")),
+        (Some(_), Some(_)) => Err(Error::failed("cannot read the file").cause("the archive has several files in it")),
+    }
+}
+
+async fn collect(mut stream: ByteStream, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
     let mut all = Zeroizing::new(Vec::new());
     while let Some(piece) = stream.next().await {
         let piece = Zeroizing::new(piece?);
@@ -219,20 +268,6 @@ pub async fn collect(mut stream: ByteStream, limit: usize) -> Result<Zeroizing<V
         all.extend_from_slice(&piece);
     }
     Ok(all)
-}
-
-/// The one file of a streamed archive, as [`super::Engine::get_archive`] answers when it is asked for a file.
-///
-/// # Errors
-/// When the stream fails or has more than `limit` bytes, or when the archive does not hold exactly one file.
-pub async fn read_file(stream: ByteStream, limit: usize) -> Result<Zeroizing<Vec<u8>>> {
-    let archive = collect(stream, limit.saturating_add(8 * BLOCK)).await?;
-    let mut files = read(&archive)?.into_iter().filter_map(|entry| entry.contents);
-    match (files.next(), files.next()) {
-        (Some(contents), None) => Ok(contents),
-        (None, _) => Err(Error::failed("cannot read the file").cause("the archive has no file in it")),
-        (Some(_), Some(_)) => Err(Error::failed("cannot read the file").cause("the archive has several files in it")),
-    }
 }
 
 /// The path without slashes at its end and `./` at its start, or why it may not be used.
@@ -254,14 +289,12 @@ fn safe_path(path: &str) -> Result<String, &'static str> {
 }
 
 /// Why an entry of this type is refused.
-fn unwanted(kind: EntryType) -> Option<&'static str> {
+fn unwanted(kind: EntryType) -> &'static str {
     match kind {
-        EntryType::Regular | EntryType::Continuous | EntryType::Directory => None,
-        EntryType::Symlink => Some("it is a symbolic link"),
-        EntryType::Link => Some("it is a hard link"),
-        EntryType::Char | EntryType::Block => Some("it is a device"),
-        EntryType::Fifo => Some("it is a pipe"),
-        _ => Some("it is neither a file nor a folder"),
+        EntryType::Link => "it is a hard link",
+        EntryType::Char | EntryType::Block => "it is a device",
+        EntryType::Fifo => "it is a pipe",
+        _ => "it is neither a file nor a folder",
     }
 }
 
@@ -269,125 +302,10 @@ fn cannot_pack(path: &str) -> Error {
     Error::new(ErrorKind::Bug, format!("cannot pack `{path}`"))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-fn broken(error: std::io::Error) -> Error {
-    Error::failed("cannot read the archive").cause(error)
+fn cannot_unpack(path: &str) -> Error {
+    Error::failed(format!("cannot unpack `{path}`"))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stream(pieces: Vec<Vec<u8>>) -> ByteStream {
-        Box::pin(futures::stream::iter(pieces.into_iter().map(Ok)))
-    }
-
-    /// An archive with one entry, written past every check of the `tar` crate.
-    fn raw(path: &str, kind: EntryType, link: &str) -> Vec<u8> {
-        let mut header = Header::new_gnu();
-        header.as_gnu_mut().unwrap().name[..path.len()].copy_from_slice(path.as_bytes());
-        header.as_gnu_mut().unwrap().linkname[..link.len()].copy_from_slice(link.as_bytes());
-        header.set_entry_type(kind);
-        header.set_mode(0o644);
-        header.set_size(0);
-        header.set_cksum();
-        let mut bytes = header.as_bytes().to_vec();
-        bytes.resize(3 * BLOCK, 0);
-        bytes
-    }
-
-    #[test]
-    fn round_trip_is_sorted_and_deterministic() {
-        let mut tree = Tree::new(1_700_000_000);
-        tree.file("pki/ca.key", 0o600, b"secret".to_vec()).unwrap();
-        tree.file("admin.conf", 0o600, b"conf".to_vec()).unwrap();
-        tree.folder("pki", 0o700).unwrap();
-        tree.file(&format!("deep/{}/x", "n".repeat(150)), 0o644, vec![1; 1000]).unwrap();
-        let archive = tree.build().unwrap();
-        assert_eq!(archive, tree.build().unwrap());
-        assert_eq!(archive.capacity(), archive.len(), "the room was foreseen exactly, so nothing was moved");
-        let entries = read(&archive).unwrap();
-        let seen: Vec<(&str, u32)> = entries.iter().map(|e| (e.path.as_str(), e.mode)).collect();
-        let deep = format!("deep/{}", "n".repeat(150));
-        let file = format!("{deep}/x");
-        assert_eq!(
-            seen,
-            [
-                ("admin.conf", 0o600),
-                ("deep", 0o755),
-                (&deep, 0o755),
-                (&file, 0o644),
-                ("pki", 0o700),
-                ("pki/ca.key", 0o600)
-            ]
-        );
-        assert_eq!(entries[5].contents.as_ref().unwrap().as_slice(), b"secret");
-    }
-
-    #[test]
-    fn debug_shows_no_contents() {
-        let mut tree = Tree::new(0);
-        tree.file("ca.key", 0o600, b"sesame".to_vec()).unwrap();
-        let entries = read(&tree.build().unwrap()).unwrap();
-        let shown = format!("{tree:?} {entries:?}");
-        assert!(shown.contains("ca.key") && !shown.contains("sesame") && !shown.contains("115"), "{shown}");
-    }
-
-    #[test]
-    fn writing_refuses_paths_that_escape_or_clash() {
-        let mut tree = Tree::new(0);
-        tree.file("a/b", 0o644, b"x".to_vec()).unwrap();
-        for (path, why) in [
-            ("/etc/passwd", "its path is absolute"),
-            ("a/../../b", "its path leads upwards with `..`"),
-            ("", "its path is empty"),
-            ("a/b/c", "`a/b` is a file"),
-            ("a", "it is a folder with files in it"),
-        ] {
-            let error = tree.file(path, 0o644, Vec::new()).unwrap_err();
-            assert_eq!(error.causes, [why], "{path}");
-        }
-    }
-
-    #[test]
-    fn reading_refuses_what_is_no_plain_file() {
-        for (path, kind, why) in [
-            ("x", EntryType::Symlink, "it is a symbolic link"),
-            ("x", EntryType::Link, "it is a hard link"),
-            ("x", EntryType::Char, "it is a device"),
-            ("x", EntryType::Block, "it is a device"),
-            ("x", EntryType::Fifo, "it is a pipe"),
-            ("/etc/passwd", EntryType::Regular, "its path is absolute"),
-            ("/", EntryType::Directory, "its path is empty"),
-            ("a/../b", EntryType::Regular, "its path leads upwards with `..`"),
-        ] {
-            let error = read(&raw(path, kind, "/etc/shadow")).unwrap_err();
-            assert_eq!(error.message, format!("cannot unpack `{path}`"));
-            assert_eq!(error.causes, [why], "{path}");
-        }
-        assert_eq!(read(&raw("./", EntryType::Directory, "")).unwrap(), []);
-    }
-
-    #[test]
-    fn reading_refuses_a_broken_archive() {
-        let mut tree = Tree::new(0);
-        tree.file("a", 0o644, vec![7; 5000]).unwrap();
-        let archive = tree.build().unwrap();
-        assert!(read(&archive[..3 * BLOCK]).is_err());
-        assert!(read(&[1; 1024]).is_err());
-    }
-
-    #[tokio::test]
-    async fn one_file_out_of_a_stream() {
-        let mut tree = Tree::new(0);
-        tree.file("status.json", 0o644, b"{}".to_vec()).unwrap();
-        let archive = tree.build().unwrap();
-        let pieces: Vec<Vec<u8>> = archive.chunks(100).map(<[u8]>::to_vec).collect();
-        assert_eq!(read_file(stream(pieces.clone()), 1000).await.unwrap().as_slice(), b"{}");
-        let error = collect(stream(pieces), 1000).await.unwrap_err();
-        assert_eq!(error.causes, ["it has more than 1000 bytes"]);
-        tree.file("other", 0o644, Vec::new()).unwrap();
-        let error = read_file(stream(vec![tree.build().unwrap()]), 1000).await.unwrap_err();
-        assert_eq!(error.causes, ["the archive has several files in it"]);
-    }
+fn broken(error: std::io::Error) -> Error {
+    Error::failed("cannot read the archive").cause(error)
 }

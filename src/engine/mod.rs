@@ -87,11 +87,16 @@ pub trait Engine: Send + Sync + 'static {
     fn remove_container(&self, container: &str) -> impl Future<Output = EngineResult<()>> + Send;
     /// Waits until a container is not running; returns its exit status.
     fn wait_container(&self, container: &str) -> impl Future<Output = EngineResult<i64>> + Send;
+    /// Packs a container's whole file system, without its volumes, as a tar.
+    fn export_container(&self, container: &str) -> impl Future<Output = EngineResult<ByteStream>> + Send;
     /// The last `tail` lines that the container's first process printed (both streams), oldest first.
     fn container_logs(&self, container: &str, tail: u32) -> impl Future<Output = EngineResult<Vec<String>>> + Send;
 
     /// Unpacks a tar below `path` of a container, running or not.
     fn put_archive(&self, container: &str, path: &str, tar: Vec<u8>) -> impl Future<Output = EngineResult<()>> + Send;
+    /// Unpacks a tar below `path` of a container, running or not, as it arrives.
+    fn put_stream(&self, container: &str, path: &str, tar: ByteStream)
+    -> impl Future<Output = EngineResult<()>> + Send;
     /// Packs `path` of a container as a tar.
     fn get_archive(&self, container: &str, path: &str) -> impl Future<Output = EngineResult<ByteStream>> + Send;
 

@@ -159,17 +159,14 @@ pub async fn after_failure<E: Engine>(
         }
     })
     .await;
-    let swept = match swept {
-        Ok(swept) => swept,
-        Err(_) => {
-            drop(step);
-            return error
-                .state(format!("clean-up did not end within {}", humantime::format_duration(DEADLINE)))
-                .hint(format!("remove what is left with {delete}"));
-        }
+    let Ok(swept) = swept else {
+        drop(step);
+        return error
+            .state(format!("clean-up did not end within {}", humantime::format_duration(DEADLINE)))
+            .hint(format!("remove what is left with {delete}"));
     };
     if swept.left.is_empty() {
-        step.done(&swept.describe());
+        step.done(swept.describe());
         return error.state(swept.describe());
     }
     drop(step);

@@ -12,8 +12,6 @@ pub struct Feature {
     pub module: &'static str,
     /// The option that builds it, without `CONFIG_`.
     pub option: &'static str,
-    /// Whether the kernel loads the module by itself when it is first used.
-    pub on_demand: bool,
 }
 
 /// Whether a feature is there.
@@ -28,14 +26,16 @@ pub enum Presence {
 }
 
 impl Feature {
-    /// What nodes need, in the order of its importance.
-    pub const NEEDED: [Self; 5] = [
-        Self { module: "overlay", option: "OVERLAY_FS", on_demand: true },
-        Self { module: "veth", option: "VETH", on_demand: true },
-        Self { module: "nf_tables", option: "NF_TABLES", on_demand: true },
-        Self { module: "nf_conntrack", option: "NF_CONNTRACK", on_demand: true },
-        Self { module: "br_netfilter", option: "BRIDGE_NETFILTER", on_demand: false },
+    /// What nodes need. The kernel loads the modules of these by itself when they are first used.
+    pub const NEEDED: [Self; 4] = [
+        Self { module: "overlay", option: "OVERLAY_FS" },
+        Self { module: "veth", option: "VETH" },
+        Self { module: "nf_tables", option: "NF_TABLES" },
+        Self { module: "nf_conntrack", option: "NF_CONNTRACK" },
     ];
+
+    /// What sends bridged packets through the packet filter; unlike the others it is never loaded by first use.
+    pub const BR_NETFILTER: Self = Self { module: "br_netfilter", option: "BRIDGE_NETFILTER" };
 }
 
 impl Host {
@@ -141,7 +141,8 @@ mod tests {
     use super::*;
 
     fn presences(probe: FakeProbe) -> Vec<Option<Presence>> {
-        Host::new(probe).features(&Feature::NEEDED)
+        let [overlay, veth, tables, track] = Feature::NEEDED;
+        Host::new(probe).features(&[overlay, veth, tables, track, Feature::BR_NETFILTER])
     }
 
     #[test]

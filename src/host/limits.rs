@@ -33,7 +33,7 @@ impl Host {
     }
 
     /// How many inotify instances root's processes hold; `None` when their descriptors may not be seen. Walks over all
-    /// processes: some milliseconds, more on a busy machine.
+    /// processes, which takes some milliseconds.
     pub fn inotify_instances_in_use(&self) -> Option<usize> {
         // The first process belongs to root: who may look at its descriptors may look at all of them.
         if self.probe.list("/proc/1/fd").is_empty() {
@@ -75,9 +75,22 @@ impl Host {
 
     /// The process of the Docker daemon.
     fn dockerd(&self) -> Option<String> {
-        let is_dockerd = |process: &String| self.text(&format!("/proc/{process}/comm")).as_deref() == Some("dockerd");
+        // A dead daemon that its parent has not noticed (in containers whose first process does not reap) still has a
+        // name, but is no daemon.
+        let is_dead = |process: &str| {
+            let status = self.text(&format!("/proc/{process}/status")).unwrap_or_default();
+            status.lines().any(|line| line.starts_with("State:\tZ"))
+        };
+        let is_dockerd = |process: &String| {
+            self.text(&format!("/proc/{process}/comm")).as_deref() == Some("dockerd") && !is_dead(process)
+        };
         let noted = ["/run/docker.pid", "/var/run/docker.pid"].iter().find_map(|file| self.text(file));
         noted.filter(is_dockerd).or_else(|| self.probe.list("/proc").into_iter().find(is_dockerd))
+    }
+
+    /// Whether a Docker daemon runs among the processes that can be seen.
+    pub fn docker_is_running(&self) -> bool {
+        self.dockerd().is_some()
     }
 
     /// Whether the daemon may give CAP_SYS_RESOURCE to containers.
@@ -138,6 +151,8 @@ mod tests {
         assert_eq!(Host::new(with("000001ffffffffff")).docker_has_sys_resource(), Some(true));
         assert_eq!(Host::new(with("000001fffeffffff")).docker_has_sys_resource(), Some(false));
         assert_eq!(Host::new(with("0")).docker_open_files(), Some(524_288));
+        assert!(Host::new(with("0")).docker_is_running());
+        assert!(!Host::new(with("0").file("/proc/812/status", "State:\tZ (zombie)\n")).docker_is_running());
         assert_eq!(Host::new(FakeProbe::default()).docker_has_sys_resource(), None);
     }
 

@@ -1,7 +1,8 @@
 //! How facts are read: files of /proc and /sys, folders, links, free space. Absent and unreadable are the same here.
-#![expect(clippy::disallowed_methods, reason = "a probe of the system: no error is wanted, only what can be seen")]
 
 use std::path::Path;
+
+use crate::fs;
 
 /// Reads a machine. Whatever cannot be read is absent: a fact that is not known.
 pub trait Probe: Send + Sync + 'static {
@@ -9,9 +10,11 @@ pub trait Probe: Send + Sync + 'static {
     fn read(&self, path: &str) -> Option<Vec<u8>>;
     /// Whether something is at `path`.
     fn exists(&self, path: &str) -> bool;
+    /// Whether this process may write to what is at `path`.
+    fn may_write(&self, path: &str) -> bool;
     /// The names in a folder, sorted.
     fn list(&self, path: &str) -> Vec<String>;
-    /// Where a link points.
+    /// Where a link leads.
     fn link(&self, path: &str) -> Option<String>;
     /// The space of the file system on which `path` is.
     fn space(&self, path: &str) -> Option<Space>;
@@ -32,22 +35,24 @@ pub struct RealProbe;
 
 impl Probe for RealProbe {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
-        std::fs::read(path).ok()
+        fs::read(Path::new(path)).ok()
     }
 
     fn exists(&self, path: &str) -> bool {
-        Path::new(path).exists()
+        fs::facts(Path::new(path)).is_ok_and(|facts| facts.is_some())
+    }
+
+    fn may_write(&self, path: &str) -> bool {
+        fs::may_write(Path::new(path))
     }
 
     fn list(&self, path: &str) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(path) else { return Vec::new() };
-        let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-        names.sort_unstable();
-        names
+        let paths = fs::list(Path::new(path)).unwrap_or_default();
+        paths.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
     }
 
     fn link(&self, path: &str) -> Option<String> {
-        std::fs::read_link(path).ok()?.into_os_string().into_string().ok()
+        fs::resolve_links(Path::new(path)).ok()?.into_os_string().into_string().ok()
     }
 
     fn space(&self, path: &str) -> Option<Space> {
@@ -100,6 +105,10 @@ impl Probe for FakeProbe {
 
     fn exists(&self, path: &str) -> bool {
         self.paths().any(|p| p == path || p.strip_prefix(path).is_some_and(|rest| rest.starts_with('/')))
+    }
+
+    fn may_write(&self, path: &str) -> bool {
+        self.files.get(path).is_some_and(|content| content != b"read-only")
     }
 
     fn list(&self, path: &str) -> Vec<String> {

@@ -24,13 +24,6 @@ pub(super) struct Profile {
     pub(super) addresses: Vec<IpAddr>,
 }
 
-impl Profile {
-    /// Everything the certificate can be called by.
-    pub(super) fn names(&self) -> Vec<String> {
-        self.dns.iter().cloned().chain(self.addresses.iter().map(ToString::to_string)).collect()
-    }
-}
-
 /// From when until when.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Validity {

@@ -52,7 +52,7 @@ pub use self::roots::Roots;
 pub use self::secret::{EncryptionKey, SecretPem};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::Access;
-use crate::plan::layout::{Layout, NodeLayout};
+use crate::plan::layout::Layout;
 use crate::spec::Role;
 use crate::spec::values::NodeName;
 
@@ -246,15 +246,10 @@ impl Pki {
         }
     }
 
-    /// Every leaf of the nodes, for tests and listings.
-    pub fn leaves(&self) -> impl Iterator<Item = (Leaf, &NodeName, &CertifiedKey)> {
+    #[cfg(test)]
+    fn leaves(&self) -> impl Iterator<Item = (Leaf, &NodeName, &CertifiedKey)> {
         self.leaves.iter().map(|((leaf, node), pair)| (*leaf, node, pair))
     }
-}
-
-/// The wanted certificate of a node, without making it; for comparing with what a node has.
-pub fn wanted_names(leaf: Leaf, layout: &Layout, node: &NodeLayout) -> Result<Vec<String>> {
-    Ok(leaf_profile(leaf, layout, node)?.names())
 }
 
 /// A client of the API that lives outside of the nodes.

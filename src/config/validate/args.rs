@@ -56,7 +56,7 @@ pub(super) fn extra_args(check: &mut Check<'_>) -> BTreeMap<ExtraArgsTarget, BTr
     let mut out = BTreeMap::new();
     for (target, name, args) in all {
         for (flag, Text(value)) in args {
-            if let Some(wrong) = wrong(check.input.cluster.audit, target, flag, value) {
+            if let Some(wrong) = wrong(target, flag, value) {
                 check.problem(entry(&format!("extraArgs.{name}"), flag), wrong);
             }
         }
@@ -67,7 +67,7 @@ pub(super) fn extra_args(check: &mut Check<'_>) -> BTreeMap<ExtraArgsTarget, BTr
     out
 }
 
-fn wrong(audit: bool, target: ExtraArgsTarget, flag: &str, value: &str) -> Option<String> {
+fn wrong(target: ExtraArgsTarget, flag: &str, value: &str) -> Option<String> {
     let bare = flag.trim_start_matches('-');
     if bare.len() < flag.len() {
         return Some(format!("write flags without their dashes: `{bare}`"));
@@ -88,10 +88,9 @@ fn wrong(audit: bool, target: ExtraArgsTarget, flag: &str, value: &str) -> Optio
     }
     let plugins = |name: &str| value.split(',').any(|plugin| plugin.trim() == name);
     match flag {
-        _ if audit && flag.starts_with("audit-") => Some("refused: `audit: true` sets it".into()),
-        "enable-admission-plugins" if !plugins("NodeRestriction") => Some(
-            "refused: the list replaces knarr's, so it must contain `NodeRestriction`, which keeps nodes apart".into(),
-        ),
+        "enable-admission-plugins" if plugins("AlwaysAdmit") => {
+            Some("refused: `AlwaysAdmit` switches checks off".into())
+        }
         "enable-admission-plugins" if plugins("AlwaysPullImages") => {
             Some("refused: with `AlwaysPullImages`, images loaded into the nodes could not be used".into())
         }
@@ -122,7 +121,7 @@ type Table = &'static [(&'static [&'static str], &'static str)];
 const COMMON: Table = &[
     (&["anonymous-auth", "authentication-*", "token-auth-file", "requestheader-*"], AUTHENTICATION),
     (&["authorization-*"], AUTHORIZATION),
-    (&["client-ca-file", "cert-dir", "tls-cert-file", "tls-private-key-file"], CERTIFICATES),
+    (&["client-ca-file", "cert-dir", "tls-cert-file", "tls-private-key-file", "tls-min-version"], CERTIFICATES),
     (&["kubeconfig", "master", "bind-address", "secure-port", "address", "port"], PLACE),
     (&["config", "config-dir", "write-config-to"], CONFIG_FILE),
     (&["feature-gates"], GATES),
@@ -135,22 +134,39 @@ const API_SERVER: Table = &[
     (&["advertise-address", "apiserver-count", "allow-privileged"], PLACE),
     (&["etcd-servers*", "etcd-cafile", "etcd-certfile", "etcd-keyfile", "etcd-prefix"], ETCD),
     (&["service-cluster-ip-range"], NETWORK),
+    (&["kubelet-preferred-address-types"], PLACE),
+    (&["audit-log-path", "audit-policy-file"], "use `audit: true`"),
     (&["runtime-config"], "use `runtimeConfig`"),
 ];
 
 const CONTROLLER_MANAGER: Table = &[
     (&["root-ca-file", "service-account-private-key-file", "cluster-signing-*"], CERTIFICATES),
     (&["use-service-account-credentials"], AUTHORIZATION),
+    (&["leader-elect"], PLACE),
     (
         &["allocate-node-cidrs", "cluster-cidr", "service-cluster-ip-range", "node-cidr-mask-size*", "cluster-name"],
         NETWORK,
     ),
 ];
 
+const SCHEDULER: Table = &[(&["leader-elect"], PLACE)];
+
 const ETCD_FLAGS: Table = &[
     (&["name", "initial-*", "strict-reconfig-check", "force-new-cluster", "discovery*", "feature-gates"], ETCD),
     (&["data-dir", "wal-dir"], DATA),
-    (&["cert-file", "key-file", "trusted-ca-file", "client-*", "peer-*", "auto-tls", "self-signed-*"], CERTIFICATES),
+    (
+        &[
+            "cert-file",
+            "key-file",
+            "trusted-ca-file",
+            "client-*",
+            "peer-*",
+            "auto-tls",
+            "self-signed-*",
+            "tls-min-version",
+        ],
+        CERTIFICATES,
+    ),
     (&["listen-*", "advertise-*"], PLACE),
     (&["config-file"], CONFIG_FILE),
     (&["unsafe-*"], UNSAFE),
@@ -169,6 +185,7 @@ const KUBELET: Table = &[
 
 const KUBE_PROXY: Table = &[
     (&["cluster-cidr", "hostname-override"], NETWORK),
+    (&["healthz-*", "metrics-bind-address", "metrics-port"], PLACE),
     (&["proxy-mode"], "use `networking.proxyMode`"),
     (&["cleanup"], "kube-proxy would clean up and end"),
 ];
@@ -178,7 +195,7 @@ fn protected(target: ExtraArgsTarget, flag: &str) -> Option<&'static str> {
     let tables: &[Table] = match target {
         ExtraArgsTarget::ApiServer => &[API_SERVER, COMMON],
         ExtraArgsTarget::ControllerManager => &[CONTROLLER_MANAGER, COMMON],
-        ExtraArgsTarget::Scheduler => &[COMMON],
+        ExtraArgsTarget::Scheduler => &[SCHEDULER, COMMON],
         ExtraArgsTarget::Etcd => &[ETCD_FLAGS],
         ExtraArgsTarget::Kubelet => &[KUBELET, COMMON],
         ExtraArgsTarget::KubeProxy => &[KUBE_PROXY, COMMON],
@@ -188,7 +205,7 @@ fn protected(target: ExtraArgsTarget, flag: &str) -> Option<&'static str> {
         None => flag == *pattern,
     };
     let mut rows = tables.iter().flat_map(|table| table.iter());
-    rows.find(|(flags, _)| flags.iter().any(|pattern| meant(&pattern))).map(|(_, reason)| *reason)
+    rows.find(|(flags, _)| flags.iter().any(&meant)).map(|(_, reason)| *reason)
 }
 
 #[cfg(test)]
@@ -225,16 +242,16 @@ mod tests {
             (Target::Kubelet, "max-pods"),
         ];
         for (target, flag) in fine {
-            assert_eq!(wrong(false, target, flag, "5"), None, "{target:?} {flag}");
+            assert_eq!(wrong(target, flag, "5"), None, "{target:?} {flag}");
         }
     }
 
     #[test]
     fn admission_keeps_node_restriction() {
-        let wrong = |flag, value| wrong(false, ExtraArgsTarget::ApiServer, flag, value);
-        assert!(wrong("enable-admission-plugins", "PodNodeSelector").is_some());
-        assert!(wrong("enable-admission-plugins", "NodeRestriction,AlwaysPullImages").is_some());
+        let wrong = |flag, value| wrong(ExtraArgsTarget::ApiServer, flag, value);
+        assert!(wrong("enable-admission-plugins", "AlwaysAdmit").is_some());
+        assert!(wrong("enable-admission-plugins", "PodNodeSelector, AlwaysPullImages").is_some());
         assert!(wrong("disable-admission-plugins", "NodeRestriction").is_some());
-        assert_eq!(wrong("enable-admission-plugins", "NodeRestriction,PodNodeSelector"), None);
+        assert_eq!(wrong("enable-admission-plugins", "PodNodeSelector"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Labels and taints of nodes: the grammar of Kubernetes, and what a kubelet may say about itself.
+//! Labels and taints of nodes: the grammar of Kubernetes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,32 +9,23 @@ use crate::spec::values::{Taint, is_dns_subdomain};
 
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
-/// Labels outside the namespaces below that the NodeRestriction admission lets a kubelet set on its Node.
-const ALLOWED: [&str; 8] = [
-    "topology.kubernetes.io/zone",
-    "topology.kubernetes.io/region",
-    "failure-domain.beta.kubernetes.io/zone",
-    "failure-domain.beta.kubernetes.io/region",
-    "failure-domain.kubernetes.io/zone",
-    "failure-domain.kubernetes.io/region",
-    "beta.kubernetes.io/instance-type",
-    "kubernetes.io/instance-type",
-];
-/// Namespaces (and what is below them) in which a kubelet may label its Node.
-const ALLOWED_NAMESPACES: [&str; 2] = ["kubelet.kubernetes.io", "node.kubernetes.io"];
-/// Labels that the kubelet sets by itself.
-const OWN: [&str; 5] = [
+/// Labels that come by themselves: from the kubelet, or from knarr with the role. All others of `kubernetes.io`, which a
+/// kubelet may not give itself (NodeRestriction), knarr sets with the rights of an administrator.
+const OWN: [&str; 6] = [
     "kubernetes.io/hostname",
     "kubernetes.io/os",
     "kubernetes.io/arch",
     "beta.kubernetes.io/os",
     "beta.kubernetes.io/arch",
+    "node-role.kubernetes.io/control-plane",
 ];
 
 pub(super) fn labels(check: &mut Check<'_>, node: &str, labels: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     for (key, value) in labels {
         let path = entry(&format!("{node}.labels"), key);
-        if let Some(wrong) = wrong_key(key).or_else(|| refused_by_kubernetes(key)) {
+        if OWN.contains(&key.as_str()) {
+            check.problem(path, "every node has this label by itself or by its role; leave it out");
+        } else if let Some(wrong) = wrong_key(key) {
             check.problem(path, wrong);
         } else if let Some(wrong) = wrong_value(value) {
             check.problem(path, wrong);
@@ -51,7 +42,9 @@ pub(super) fn taints(check: &mut Check<'_>, node: &str, taints: &[v1alpha1::Tain
         let key = taint.key.clone().unwrap_or_default();
         let value = taint.value.clone().unwrap_or_default();
         let effect = taint.effect.clone().unwrap_or_default();
-        if let Some(wrong) = wrong_key(&key) {
+        if key.is_empty() {
+            check.problem(format!("{path}.key"), "missing; name a key, for example `dedicated`");
+        } else if let Some(wrong) = wrong_key(&key) {
             check.problem(format!("{path}.key"), wrong);
         }
         if let Some(wrong) = wrong_value(&value) {
@@ -100,48 +93,17 @@ fn wrong_value(value: &str) -> Option<String> {
     })
 }
 
-fn refused_by_kubernetes(key: &str) -> Option<String> {
-    let (namespace, _) = key.split_once('/')?;
-    let within = |domain: &str| namespace == domain || namespace.ends_with(&format!(".{domain}"));
-    if OWN.contains(&key) {
-        return Some("the kubelet sets this label by itself; leave it out".into());
-    }
-    let kubernetes = within("kubernetes.io") || within("k8s.io");
-    if !kubernetes || ALLOWED.contains(&key) || ALLOWED_NAMESPACES.iter().any(|domain| within(domain)) {
-        return None;
-    }
-    Some(format!(
-        "the API server refuses it (NodeRestriction: a node may not give itself labels of `{namespace}`); set it afterwards with `knarr kubectl label node`"
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_harmless_kubernetes_labels_pass() {
-        for fine in [
-            "a",
-            "example.com/a",
-            "node.kubernetes.io/x",
-            "a.node.kubernetes.io/x",
-            "topology.kubernetes.io/zone",
-            "ingress-ready",
-        ] {
-            assert_eq!(wrong_key(fine).or_else(|| refused_by_kubernetes(fine)), None, "{fine}");
+    fn keys_have_the_grammar_of_kubernetes() {
+        for fine in ["a", "A.b_c-d", "example.com/a", "node-role.kubernetes.io/worker", "topology.kubernetes.io/zone"] {
+            assert_eq!(wrong_key(fine), None, "{fine}");
         }
-        for wrong in [
-            "",
-            "-a",
-            "a/b/c",
-            "Example.com/a",
-            "a/",
-            "kubernetes.io/hostname",
-            "node-role.kubernetes.io/worker",
-            "x.k8s.io/a",
-        ] {
-            assert!(wrong_key(wrong).or_else(|| refused_by_kubernetes(wrong)).is_some(), "{wrong}");
+        for wrong in ["", "-a", "a-", "a/b/c", "Example.com/a", "a/", "/a", "a b"] {
+            assert!(wrong_key(wrong).is_some(), "{wrong}");
         }
     }
 

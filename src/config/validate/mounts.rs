@@ -9,15 +9,19 @@ use crate::config::v1alpha1;
 use crate::spec::{Mount, Propagation};
 
 /// Folders over which nothing may be mounted, though inside some of them it may: the node would lose its system.
-const PRECIOUS: [&str; 17] = [
+const PRECIOUS: [&str; 21] = [
     "/",
     "/bin",
     "/dev",
     "/etc",
+    "/etc/cni",
+    "/etc/cni/net.d",
     "/etc/kubernetes",
     "/lib",
     "/lib64",
     "/opt",
+    "/opt/cni",
+    "/opt/cni/bin",
     "/run",
     "/sbin",
     "/tmp",

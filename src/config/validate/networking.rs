@@ -16,7 +16,7 @@ const NODE_POD_PREFIX: u8 = 24;
 /// Service address; at most 16 bits of node numbers; room on the Docker network beside the nodes.
 const SERVICE_PREFIX: (u8, u8) = (12, 28);
 const POD_PREFIX: (u8, u8) = (8, NODE_POD_PREFIX);
-const NODE_PREFIX: (u8, u8) = (8, 26);
+const NODE_PREFIX: (u8, u8) = (8, 28);
 
 /// A subnet and whose it is.
 struct Range {
@@ -31,7 +31,8 @@ pub(super) fn networking(check: &mut Check<'_>, nodes: usize) -> Option<Networki
     let wire = &check.input.cluster.networking;
     ip_family(check, wire.ip_family.as_deref());
     let api_address = ports::host_address(check, "networking.apiServerAddress", wire.api_server_address.as_deref());
-    let api_port = api_port(check, wire.api_server_port);
+    let api_port = check.input.overrides.api_port.map(i64::from).or(wire.api_server_port);
+    let api_port = check.problems.take(api_port_path(check), ports::host_port(api_port));
     let node_subnet = match &wire.node_subnet {
         None => Some(None),
         Some(text) => range(check, "networking.nodeSubnet", Some(text), "", NODE_PREFIX).map(Some),
@@ -64,12 +65,6 @@ pub(super) fn networking(check: &mut Check<'_>, nodes: usize) -> Option<Networki
 /// Where the port of the API was asked for.
 pub(super) fn api_port_path(check: &Check<'_>) -> &'static str {
     if check.input.overrides.api_port.is_some() { "--api-port" } else { "networking.apiServerPort" }
-}
-
-fn api_port(check: &mut Check<'_>, port: Option<i64>) -> Option<Option<u16>> {
-    let port = check.input.overrides.api_port.map(i64::from).or(port);
-    let path = api_port_path(check);
-    ports::host_port(check, path, port)
 }
 
 fn ip_family(check: &mut Check<'_>, text: Option<&str>) {
@@ -132,7 +127,7 @@ fn range(
 
 fn disjoint(check: &mut Check<'_>, ranges: [&Option<Range>; 3]) {
     let special = [
-        (Ipv4Net::new_assert(Ipv4Addr::new(0, 0, 0, 0), 8), "addresses without a meaning"),
+        (Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 8), "addresses without a meaning"),
         (Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8), "loopback"),
         (Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16), "link-local"),
         (Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 4), "multicast"),
@@ -168,11 +163,12 @@ fn room(check: &mut Check<'_>, nodes: usize, pod: Option<&Range>, node: Option<&
             );
         }
     }
-    // Half of the network stays free for load balancers and containers of other people.
-    if let Some(node) = node {
-        let places = 1_usize << (31 - node.subnet.prefix_len().min(31));
-        if places < nodes + 8 {
-            check.problem(node.path, format!("`{}` is too small for {nodes} nodes", node.subnet));
+    // The plan gives a quarter of the network to the nodes, the host and the network's own address.
+    if let Some(node) = node.filter(|node| node.subnet.prefix_len() <= NODE_PREFIX.1) {
+        let places = (1_usize << (30 - node.subnet.prefix_len())) - 2;
+        if places < nodes {
+            let message = format!("`{}` has room for {places} nodes, but there are {nodes}", node.subnet);
+            check.problem(node.path, message);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Nodes: roles, counts, names and what each of them wears.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, labels, mounts, ports};
 use crate::config::suggest::unknown;
-use crate::config::{defaults, v1alpha1};
+use crate::config::{Overrides, defaults, v1alpha1};
 use crate::spec::values::{ClusterName, ImageRef, NodeName, PortMapping, Taint};
 use crate::spec::{Mount, NodeSpec, Role};
 
@@ -61,15 +61,25 @@ pub(super) fn names(cluster: &ClusterName, roles: impl Iterator<Item = Role>) ->
         .collect()
 }
 
+/// How many control planes and workers flags and defaults ask for.
+fn wanted(overrides: &Overrides) -> (u32, u32) {
+    let control_planes = overrides.control_planes.unwrap_or(defaults::CONTROL_PLANES);
+    let of_all = overrides.nodes.map(|all| all.saturating_sub(control_planes));
+    (control_planes, overrides.workers.or(of_all).unwrap_or(defaults::WORKERS))
+}
+
+/// The flag that the number of workers came from.
+fn workers_flag(overrides: &Overrides) -> &'static str {
+    if overrides.nodes.is_some() { "--nodes" } else { "--workers" }
+}
+
 fn from_counts(check: &Check<'_>) -> Vec<Draft> {
     let overrides = check.input.overrides;
-    let many = |role, flag: Option<u32>, path, default| {
-        let count = flag.unwrap_or(default) as usize;
-        // One more than allowed is enough to be refused.
-        vec![Draft::plain(path, role); count.min(MAX_WORKERS + 1)]
-    };
-    let mut drafts = many(Role::ControlPlane, overrides.control_planes, "--control-planes", defaults::CONTROL_PLANES);
-    drafts.extend(many(Role::Worker, overrides.workers, "--workers", defaults::WORKERS));
+    let (control_planes, workers) = wanted(overrides);
+    // One more than allowed is enough to be refused.
+    let many = |role, flag, count: u32| vec![Draft::plain(flag, role); (count as usize).min(MAX_WORKERS + 1)];
+    let mut drafts = many(Role::ControlPlane, "--control-planes", control_planes);
+    drafts.extend(many(Role::Worker, workers_flag(overrides), workers));
     drafts
 }
 
@@ -81,12 +91,12 @@ fn from_node(check: &mut Check<'_>, index: usize, node: &v1alpha1::Node) -> Vec<
     let taints = node.taints.as_ref().map(|taints| labels::taints(check, &path, taints));
     let mounts = mounts::mounts(check, &path, &node.extra_mounts);
     let ports = ports::ports(check, &path, &node.ports);
-    let most = MAX_WORKERS as i64;
-    let count = match node.count {
+    let count = match node.count.map(|count| (count, usize::try_from(count))) {
         None => 1,
-        Some(count @ 1..) if count <= most => usize::try_from(count).unwrap_or(1),
-        Some(count) => {
-            check.problem(format!("{path}.count"), format!("{count} is not a number of nodes; use 1 to {most}"));
+        Some((_, Ok(count @ 1..=MAX_WORKERS))) => count,
+        Some((count, _)) => {
+            let message = format!("{count} is not a number of nodes; use 1 to {MAX_WORKERS}");
+            check.problem(format!("{path}.count"), message);
             1
         }
     };
@@ -122,39 +132,61 @@ fn image(check: &mut Check<'_>, node: &str, text: Option<&str>) -> Option<ImageR
 
 /// How many nodes of each role there may be, and whether flags and file agree about it.
 fn counts(check: &mut Check<'_>, drafts: &[Draft]) {
-    let listed = !check.input.cluster.nodes.is_empty();
-    // A node whose role was refused could be anything.
-    let sure = drafts.iter().map(|draft| &draft.path).collect::<std::collections::BTreeSet<_>>().len()
-        == check.input.cluster.nodes.len();
     let of = |role| drafts.iter().filter(|draft| draft.role == role).count();
     let (control_planes, workers) = (of(Role::ControlPlane), of(Role::Worker));
     let flags = check.input.overrides;
-    if listed && sure {
-        for (flag, asked, is) in
-            [("--control-planes", flags.control_planes, control_planes), ("--workers", flags.workers, workers)]
-        {
-            if let Some(asked) = asked.filter(|asked| *asked as usize != is) {
-                check
-                    .problem(flag, format!("{asked} contradicts the file, whose `nodes` has {is}; change one of them"));
-            }
-        }
-    }
-    let path = |flag: &'static str| if listed { "nodes" } else { flag };
-    if control_planes == 0 && (!listed || sure) {
-        check.problem(path("--control-planes"), "there must be exactly 1 node with the role `control-plane`");
-    }
-    if control_planes > 1 {
-        let asked = if listed { control_planes } else { flags.control_planes.map_or(0, |n| n as usize) };
+    let file = check.input.cluster.nodes.len();
+    if let (Some(nodes), Some(workers)) = (flags.nodes, flags.workers) {
         check.problem(
-            path("--control-planes"),
-            format!(
-                "{asked} control planes are asked for; several control planes come with a later version, use exactly 1"
-            ),
+            "--nodes",
+            format!("{nodes} nodes and `--workers {workers}` cannot both be asked for; use one of them"),
         );
     }
-    if workers > MAX_WORKERS {
-        let asked = if listed { workers } else { flags.workers.map_or(0, |n| n as usize) };
-        check.problem(path("--workers"), format!("{asked} workers are asked for; at most {MAX_WORKERS} are possible"));
+    if file > 0 {
+        // A node whose role was refused made no draft and could be anything.
+        let places: BTreeSet<&str> = drafts.iter().map(|draft| draft.path.as_str()).collect();
+        if places.len() == file {
+            agree(check, control_planes, workers);
+            limits(check, ("nodes", control_planes), ("nodes", workers));
+        }
+    } else {
+        let (asked, workers) = wanted(flags);
+        if let Some(nodes) = flags.nodes.filter(|nodes| *nodes < asked) {
+            check
+                .problem("--nodes", format!("{nodes} is too few; control planes are nodes too, and there are {asked}"));
+        }
+        limits(check, ("--control-planes", asked as usize), (workers_flag(flags), workers as usize));
+    }
+}
+
+/// Flags that repeat what the file says are fine, others are not.
+fn agree(check: &mut Check<'_>, control_planes: usize, workers: usize) {
+    let flags = check.input.overrides;
+    let pairs = [
+        ("--control-planes", flags.control_planes, control_planes),
+        ("--workers", flags.workers, workers),
+        ("--nodes", flags.nodes, control_planes + workers),
+    ];
+    for (flag, asked, is) in pairs {
+        if let Some(asked) = asked.filter(|asked| *asked as usize != is) {
+            check.problem(flag, format!("{asked} contradicts the file, whose `nodes` has {is}; change one of them"));
+        }
+    }
+}
+
+fn limits(check: &mut Check<'_>, control_planes: (&str, usize), workers: (&str, usize)) {
+    match control_planes {
+        (_, 1) => {}
+        (path, 0) => check.problem(path, "there must be exactly 1 node with the role `control-plane`"),
+        (path, n) => check.problem(
+            path,
+            format!(
+                "{n} control planes are asked for; several control planes come with a later version, use exactly 1"
+            ),
+        ),
+    }
+    if workers.1 > MAX_WORKERS {
+        check.problem(workers.0, format!("{} workers are asked for; at most {MAX_WORKERS} are possible", workers.1));
     }
 }
 

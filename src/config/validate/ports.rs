@@ -27,7 +27,7 @@ pub(super) fn ports(check: &mut Check<'_>, node: &str, ports: &[v1alpha1::Port])
 fn mapping(check: &mut Check<'_>, path: &str, port: &v1alpha1::Port) -> Option<PortMapping> {
     let address_path = format!("{path}.{}", check.input.dialect.host_address);
     let host_address = host_address(check, &address_path, port.host_address.as_deref());
-    let host_port = host_port(check, &format!("{path}.hostPort"), port.host_port);
+    let host_port = check.problems.take(&format!("{path}.hostPort"), host_port(port.host_port));
     let container_port = container_port(check, path, port.container_port);
     let protocol = match port.protocol.as_deref().filter(|text| !text.is_empty()) {
         None => Some(Protocol::Tcp),
@@ -44,30 +44,24 @@ fn mapping(check: &mut Check<'_>, path: &str, port: &v1alpha1::Port) -> Option<P
 /// An address of the host; only IPv4 for now.
 pub(super) fn host_address(check: &mut Check<'_>, path: &str, text: Option<&str>) -> Option<IpAddr> {
     let text = text.filter(|text| !text.is_empty()).unwrap_or(defaults::HOST_ADDRESS);
-    match text.parse::<IpAddr>() {
+    let wrong = match text.parse::<IpAddr>() {
         Ok(address @ IpAddr::V4(_)) => return Some(address),
-        Ok(IpAddr::V6(_)) => {
-            check.problem(path, format!("`{text}` is an IPv6 address; they come with a later version"))
+        Ok(IpAddr::V6(_)) => format!("`{text}` is an IPv6 address; they come with a later version"),
+        Err(_) => {
+            format!("`{text}` is not an address; use `127.0.0.1` for this machine alone or `0.0.0.0` for everybody")
         }
-        Err(_) => check.problem(
-            path,
-            format!("`{text}` is not an address; use `127.0.0.1` for this machine alone or `0.0.0.0` for everybody"),
-        ),
-    }
+    };
+    check.problem(path, wrong);
     None
 }
 
-/// A port of the host: `Some(None)` means that knarr chooses it, also written as 0 or -1.
-pub(super) fn host_port(check: &mut Check<'_>, path: &str, port: Option<i64>) -> Option<Option<u16>> {
+/// A port of the host; none means that knarr chooses it, also written as 0 or -1.
+pub(super) fn host_port(port: Option<i64>) -> Result<Option<u16>, String> {
     match port {
-        None | Some(0 | -1) => Some(None),
-        Some(port) => match u16::try_from(port) {
-            Ok(port) => Some(Some(port)),
-            Err(_) => {
-                check.problem(path, format!("{port} is not a port; use 1 to 65535, or 0 for any free one"));
-                None
-            }
-        },
+        None | Some(0 | -1) => Ok(None),
+        Some(port) => u16::try_from(port)
+            .map(Some)
+            .map_err(|_| format!("{port} is not a port; use 1 to 65535, or 0 for any free one")),
     }
 }
 
@@ -98,6 +92,7 @@ fn container_port(check: &mut Check<'_>, mapping: &str, port: Option<i64>) -> Op
 }
 
 /// A port of the host that somebody asked for.
+#[derive(Clone, Debug)]
 struct Wanted {
     path: String,
     address: IpAddr,
@@ -146,6 +141,35 @@ pub(super) fn conflicts(check: &mut Check<'_>, drafts: &[Draft], networking: Opt
                 format!("{path}.hostPort"),
                 format!("{port}/{protocol} at {address} is asked for already by {} (at {})", other.path, other.address),
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wanted() -> impl Strategy<Value = Wanted> {
+        let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp), Just(Protocol::Sctp)];
+        let address = prop_oneof![Just([0, 0, 0, 0]), Just([127, 0, 0, 1]), Just([10, 0, 0, 7])];
+        (address, 1u16..4, protocol).prop_map(|(address, port, protocol)| Wanted {
+            path: String::new(),
+            address: address.into(),
+            port,
+            protocol,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn clashes_are_mutual_and_all_addresses_cover_each(a in wanted(), b in wanted()) {
+            prop_assert_eq!(a.clashes(&b), b.clashes(&a));
+            prop_assert!(a.clashes(&a), "nobody gets a port twice");
+            let everywhere = Wanted { address: [0, 0, 0, 0].into(), ..a.clone() };
+            let same = (a.port, a.protocol) == (b.port, b.protocol);
+            prop_assert_eq!(everywhere.clashes(&b), same);
         }
     }
 }

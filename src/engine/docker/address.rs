@@ -1,27 +1,28 @@
 //! Where Docker is: the rules of the docker command line, without its side doors that we cannot take.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::fs;
 
 /// The socket of a Docker that belongs to the machine.
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// The context that means «no context».
 const NO_CONTEXT: &str = "default";
+/// No file of the docker command line is larger.
+const MOST: u64 = 1 << 20;
 
 /// What the environment says about where Docker is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {
     /// `DOCKER_HOST`; goes before everything else.
     pub docker_host: Option<String>,
-    /// `DOCKER_CONTEXT`; goes before the current context of the config folder.
+    /// `DOCKER_CONTEXT`; goes before the current context of the docker command line.
     pub docker_context: Option<String>,
-    /// `DOCKER_CONFIG`, or `~/.docker`.
+    /// `DOCKER_CONFIG`, or `~/.docker`: where the docker command line keeps its contexts.
     pub config_folder: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`, where a rootless Docker has its socket.
     pub runtime_folder: Option<PathBuf>,
@@ -71,9 +72,10 @@ fn find_from(surroundings: &Surroundings, default: &Path) -> Result<Address> {
             return of_context(folder, &context);
         }
     }
+    let exists = |path: &Path| matches!(fs::facts(path), Ok(Some(_)));
     let rootless = surroundings.runtime_folder.as_ref().map(|folder| folder.join("docker.sock"));
     Ok(Address::Unix(match rootless {
-        Some(socket) if !default.exists() && socket.exists() => socket,
+        Some(socket) if !exists(default) && exists(&socket) => socket,
         _ => default.to_owned(),
     }))
 }
@@ -125,12 +127,11 @@ struct Endpoint {
 /// The current context of the docker command line, if it has one.
 fn current_context(folder: &Path) -> Result<Option<String>> {
     let path = folder.join("config.json");
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => return Ok(None),
-        Err(e) => return Err(unreadable(&path).source(&e)),
-    };
-    let config: Config = serde_json::from_slice(&text).map_err(|e| unreadable(&path).source(&e))?;
+    let repair = "repair the file, or set `DOCKER_HOST` so that it is not needed";
+    let Some(text) = fs::read_if_exists(&path, MOST).map_err(|e| e.hint(repair))? else { return Ok(None) };
+    let config: Config = serde_json::from_slice(&text).map_err(|e| {
+        Error::new(ErrorKind::Environment, format!("cannot read `{}`", path.display())).source(&e).hint(repair)
+    })?;
     Ok(Some(config.current_context).filter(|name| !name.is_empty()))
 }
 
@@ -144,26 +145,21 @@ fn of_context(folder: &Path, context: &str) -> Result<Address> {
     let id = Sha256::digest(context.as_bytes()).iter().fold(String::new(), |id, byte| format!("{id}{byte:02x}"));
     let contexts = folder.join("contexts");
     let path = contexts.join("meta").join(&id).join("meta.json");
-    let text = match fs::read(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(cannot().cause("there is no such context")),
-        Err(e) => return Err(cannot().cause(format!("cannot read `{}`", path.display())).source(&e)),
-    };
+    let text = fs::read_if_exists(&path, MOST).map_err(|e| e.context(cannot().message))?;
+    let text = text.ok_or_else(|| cannot().cause("there is no such context"))?;
     let meta: Meta = serde_json::from_slice(&text)
         .map_err(|e| cannot().cause(format!("`{}` is not as expected", path.display())).source(&e))?;
     let host = meta.endpoints.docker.host;
-    let tls = contexts.join("tls").join(&id).join("docker").exists();
+    let tls = fs::facts(&contexts.join("tls").join(&id).join("docker"))?.is_some();
     parse(&host, tls).map_err(|why| cannot().cause(format!("it leads to `{host}`: {why}")))
-}
-
-fn unreadable(path: &Path) -> Error {
-    Error::new(ErrorKind::Environment, format!("cannot read `{}`", path.display()))
-        .hint("repair the file, or set `DOCKER_HOST` so that it is not needed")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `printf x | sha256sum`
+    const X_ID: &str = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
 
     fn unix(path: impl Into<PathBuf>) -> Address {
         Address::Unix(path.into())
@@ -171,18 +167,18 @@ mod tests {
 
     /// A docker config folder whose current context `x` leads to `host`.
     fn with_context(host: &str) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("config.json"), r#"{"auths":{},"currentContext":"x"}"#).unwrap();
-        let id = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
-        let meta = folder.path().join("contexts/meta").join(id);
-        fs::create_dir_all(&meta).unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let meta = home.path().join(".docker/contexts/meta").join(X_ID);
+        fs::create_dir_all(&meta, 0o700, None).unwrap();
+        let config = r#"{"auths":{},"currentContext":"x"}"#;
+        fs::write(&home.path().join(".docker/config.json"), config.as_bytes(), 0o600).unwrap();
         let text = format!(r#"{{"Name":"x","Metadata":{{}},"Endpoints":{{"docker":{{"Host":"{host}"}}}}}}"#);
-        fs::write(meta.join("meta.json"), text).unwrap();
-        folder
+        fs::write(&meta.join("meta.json"), text.as_bytes(), 0o600).unwrap();
+        home
     }
 
-    fn of(folder: &tempfile::TempDir) -> Surroundings {
-        Surroundings { config_folder: Some(folder.path().to_owned()), ..Surroundings::default() }
+    fn of(home: &tempfile::TempDir) -> Surroundings {
+        Surroundings { config_folder: Some(home.path().join(".docker")), ..Surroundings::default() }
     }
 
     #[test]
@@ -209,6 +205,13 @@ mod tests {
           caused by: it leads to `ssh://me@there`: knarr does not speak `ssh` to Docker
         hint: choose another one with `docker context use default`, or set `DOCKER_HOST`
         ");
+        let folder = with_context("tcp://there:2376");
+        let tls = folder.path().join(".docker/contexts/tls");
+        fs::create_dir_all(&tls.join(X_ID).join("docker"), 0o700, None).unwrap();
+        assert_eq!(
+            find(&of(&folder)).unwrap_err().causes,
+            ["it leads to `tcp://there:2376`: knarr does not speak TLS to Docker"]
+        );
         let folder = with_context("unix:///c.sock");
         let other = |name: &str| Surroundings { docker_context: Some(name.to_owned()), ..of(&folder) };
         assert_eq!(find(&other("y")).unwrap_err().causes, ["there is no such context"]);
@@ -222,9 +225,9 @@ mod tests {
         let machine = run.path().join("machine.sock");
         let s = Surroundings { runtime_folder: Some(run.path().to_owned()), ..Surroundings::default() };
         assert_eq!(find_from(&s, &machine).unwrap(), unix(&machine), "neither exists");
-        fs::write(&rootless, "").unwrap();
+        fs::write(&rootless, b"", 0o600).unwrap();
         assert_eq!(find_from(&s, &machine).unwrap(), unix(&rootless));
-        fs::write(&machine, "").unwrap();
+        fs::write(&machine, b"", 0o600).unwrap();
         assert_eq!(find_from(&s, &machine).unwrap(), unix(&machine), "both exist");
         assert_eq!(find_from(&Surroundings::default(), &machine).unwrap(), unix(&machine));
     }
@@ -233,7 +236,8 @@ mod tests {
     fn a_broken_config_names_itself() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(find_from(&of(&folder), Path::new("/d.sock")).unwrap(), unix("/d.sock"), "no config at all");
-        fs::write(folder.path().join("config.json"), "{").unwrap();
+        fs::create_dir_all(&folder.path().join(".docker"), 0o700, None).unwrap();
+        fs::write(&folder.path().join(".docker/config.json"), b"{", 0o600).unwrap();
         assert!(find(&of(&folder)).unwrap_err().message.ends_with("config.json`"));
     }
 }

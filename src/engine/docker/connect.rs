@@ -132,6 +132,9 @@ fn read_pong(answer: &str) -> std::result::Result<Pong, String> {
     if !status.starts_with("HTTP/") || code.is_empty() {
         return Err("what answers there is not Docker".to_owned());
     }
+    if code == "400" && answer.contains("HTTPS server") {
+        return Err("it speaks TLS, and knarr does not speak TLS to Docker".to_owned());
+    }
     if !code.starts_with('2') {
         return Err(format!("it answered with `{status}`"));
     }
@@ -215,6 +218,8 @@ mod tests {
         assert_eq!(refused(windows).await.causes, ["it runs Windows containers, and nodes are Linux containers"]);
         assert_eq!(refused("hello\n").await.causes, ["what answers there is not Docker"]);
         assert_eq!(refused("HTTP/1.1 200 OK\r\n\r\nOK").await.causes, ["what answers there is not Docker"]);
+        let tls = "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+        assert_eq!(refused(tls).await.causes, ["it speaks TLS, and knarr does not speak TLS to Docker"]);
         let broken = "HTTP/1.1 500 Internal Server Error\r\nApi-Version: 1.45\r\n\r\n";
         assert_eq!(refused(broken).await.causes, ["it answered with `HTTP/1.1 500 Internal Server Error`"]);
     }

@@ -21,6 +21,10 @@ pub(super) fn translate(operation: &'static str, object: &str, error: &BollardEr
             (EngineErrorKind::Unreachable, format!("the socket `{path}` does not exist"))
         }
         BollardError::HyperLegacyError { .. } | BollardError::HyperResponseError { .. } => broken_connection(error),
+        // bollard tells the break of a stream in words only.
+        BollardError::IOError { err } if err.to_string().contains("error reading a body") => {
+            (EngineErrorKind::Unreachable, "the connection to Docker broke".to_owned())
+        }
         BollardError::IOError { err } => (of_io(err.kind()), err.to_string()),
         other => (EngineErrorKind::Other, other.to_string()),
     };
@@ -47,6 +51,10 @@ pub(super) fn classify(status: Option<u16>, text: &str) -> EngineErrorKind {
         Some(403) if text.contains("authorization denied by plugin") => EngineErrorKind::Denied,
         Some(404) => EngineErrorKind::NotFound,
         Some(408 | 504) => EngineErrorKind::TimedOut,
+        // Neither a taken name nor an object in use: the container is in no state for this.
+        Some(409) if ["is not running", "is paused", "is restarting"].iter().any(|words| text.contains(words)) => {
+            EngineErrorKind::Other
+        }
         Some(409) => EngineErrorKind::Conflict,
         _ => EngineErrorKind::Other,
     }
@@ -104,7 +112,8 @@ mod tests {
             (404, "No such image: dev:1", NotFound),
             (404, "network dev not found", NotFound),
             (409, "Conflict. The container name \"/dev\" is already in use by container \"1f\".", Conflict),
-            (409, "container 1f is not running", Conflict),
+            (409, "Container 1f is not running", Other),
+            (409, "Container 1f is restarting, wait until the container is running", Other),
             (409, "network with name dev already exists", Conflict),
             (409, "remove dev: volume is in use - [1f]", Conflict),
             (403, "error while removing network: network dev id 1f has active endpoints", Conflict),
@@ -158,6 +167,12 @@ mod tests {
         let error = BollardError::DockerResponseServerError { status_code: 500, message: String::new() };
         let error = translate("start container", "dev", &error);
         assert_eq!(error.to_string(), "cannot start container `dev`: status 500");
+    }
+
+    #[test]
+    fn a_broken_stream_is_no_answer() {
+        let error = BollardError::IOError { err: io::Error::other("error reading a body from connection") };
+        assert_eq!(translate("wait for", "dev", &error).kind, EngineErrorKind::Unreachable);
     }
 
     #[test]

@@ -57,10 +57,12 @@ fn is_open(gate: &Gate) -> bool {
     }
 }
 
-/// Sleeps, but wakes early when something appears in the folder of an awaited socket.
+/// Sleeps, but wakes early when an awaited socket appears, or the folder that it will appear in.
 struct FolderWatch<'a> {
     folder: Option<&'a Path>,
+    /// None also when the host is out of inotify instances: then sleeping has to do.
     inotify: Option<Inotify>,
+    watched: Option<&'a Path>,
 }
 
 impl<'a> FolderWatch<'a> {
@@ -69,23 +71,24 @@ impl<'a> FolderWatch<'a> {
             Gate::UnixSocket { path } => Path::new(path).parent(),
             Gate::Http { .. } => None,
         };
-        Self { folder, inotify: None }
+        let inotify = folder.and_then(|_| Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok());
+        Self { folder, inotify, watched: None }
     }
 
     /// Tells whether there was a sign.
     fn sleep(&mut self, pause: Duration) -> bool {
-        // The folder may appear only later, and a host may be out of inotify instances: then sleeping has to do.
-        if let (Some(folder), None) = (self.folder, &self.inotify) {
-            self.inotify = watched(folder);
-            if self.inotify.is_some() {
-                // What appeared just before the watch began is found by trying once more.
-                return true;
-            }
-        }
         let Some(inotify) = &self.inotify else {
             thread::sleep(pause);
             return false;
         };
+        // As long as the folder is missing, its own coming is awaited. To watch what is watched already does no harm.
+        let nearest = self.folder.and_then(|folder| folder.ancestors().find(|path| path.is_dir()));
+        let appearing = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
+        if nearest.is_some_and(|path| inotify.add_watch(path, appearing).is_ok()) && nearest != self.watched {
+            self.watched = nearest;
+            // What appeared just before is found by trying once more.
+            return true;
+        }
         let timeout = PollTimeout::try_from(pause).unwrap_or(PollTimeout::ZERO);
         let mut wanted = [PollFd::new(inotify.as_fd(), PollFlags::POLLIN)];
         let sign = poll(&mut wanted, timeout).is_ok_and(|count| count > 0);
@@ -94,15 +97,6 @@ impl<'a> FolderWatch<'a> {
         }
         sign
     }
-}
-
-fn watched(folder: &Path) -> Option<Inotify> {
-    if !folder.is_dir() {
-        return None;
-    }
-    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok()?;
-    inotify.add_watch(folder, AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO).ok()?;
-    Some(inotify)
 }
 
 #[cfg(test)]

@@ -28,6 +28,14 @@ const LONGEST_REQUEST: u64 = 64;
 /// Begins the answer to a `reload` that failed.
 pub const FAILED: &str = "failed: ";
 
+/// What all clients share.
+struct Server {
+    board: Arc<Board>,
+    events: Sender<Event>,
+    clients: AtomicUsize,
+    watchers: Mutex<VecDeque<UnixStream>>,
+}
+
 /// Opens the socket and answers on it from now on.
 pub fn start(path: &Path, board: &Arc<Board>, events: &Sender<Event>) -> Result<()> {
     let what = || format!("opening the socket {}", path.display());
@@ -37,52 +45,66 @@ pub fn start(path: &Path, board: &Arc<Board>, events: &Sender<Event>) -> Result<
     }
     let listener = UnixListener::bind(path).context(what)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).context(what)?;
-    let (board, events) = (board.clone(), events.clone());
-    thread::Builder::new()
-        .name("server".into())
-        .spawn(move || accept(&listener, &board, &events))
-        .map(drop)
-        .context(what)
+    let server = Arc::new(Server {
+        board: board.clone(),
+        events: events.clone(),
+        clients: AtomicUsize::new(0),
+        watchers: Mutex::new(VecDeque::new()),
+    });
+    thread::Builder::new().name("server".into()).spawn(move || accept(&listener, &server)).map(drop).context(what)
 }
 
-fn accept(listener: &UnixListener, board: &Arc<Board>, events: &Sender<Event>) {
-    let clients = Arc::new(AtomicUsize::new(0));
+fn accept(listener: &UnixListener, server: &Arc<Server>) {
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
             // Out of file descriptors, for instance: that passes.
             thread::sleep(Duration::from_millis(100));
             continue;
         };
-        if clients.fetch_add(1, Ordering::Relaxed) >= MOST_CLIENTS {
-            clients.fetch_sub(1, Ordering::Relaxed);
-            continue;
+        if server.clients.fetch_add(1, Ordering::Relaxed) < MOST_CLIENTS {
+            let shared = server.clone();
+            let serve = move || {
+                // A client that went away or spoke nonsense is its own affair.
+                let _ = shared.answer(&stream);
+                shared.clients.fetch_sub(1, Ordering::Relaxed);
+            };
+            if thread::Builder::new().name("client".into()).spawn(serve).is_ok() {
+                continue;
+            }
         }
-        let (board, events, count) = (board.clone(), events.clone(), clients.clone());
-        let serve = move || {
-            // A client that went away or spoke nonsense is its own affair.
-            let _ = answer(&stream, &board, &events);
-            count.fetch_sub(1, Ordering::Relaxed);
-        };
-        if thread::Builder::new().name("client".into()).spawn(serve).is_err() {
-            clients.fetch_sub(1, Ordering::Relaxed);
-        }
+        server.clients.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-fn answer(stream: &UnixStream, board: &Arc<Board>, events: &Sender<Event>) -> Result<()> {
-    stream.set_read_timeout(Some(PATIENCE)).context(|| "timeout")?;
-    stream.set_write_timeout(Some(PATIENCE)).context(|| "timeout")?;
-    let mut request = String::new();
-    let mut reader = BufReader::new(stream.try_clone().context(|| "socket")?.take(LONGEST_REQUEST));
-    reader.read_line(&mut request).context(|| "request")?;
-    match request.trim_end() {
-        "status" => send(stream, &line(board.now().0)?),
-        "watch" => {
-            make_room(stream)?;
-            push(stream, board)
+impl Server {
+    fn answer(&self, stream: &UnixStream) -> Result<()> {
+        stream.set_read_timeout(Some(PATIENCE)).context(|| "timeout")?;
+        stream.set_write_timeout(Some(PATIENCE)).context(|| "timeout")?;
+        let mut request = String::new();
+        let mut reader = BufReader::new(stream.try_clone().context(|| "socket")?.take(LONGEST_REQUEST));
+        reader.read_line(&mut request).context(|| "request")?;
+        match request.trim_end() {
+            "status" => send(stream, &line(self.board.now().0)?),
+            "watch" => {
+                self.make_room(stream)?;
+                push(stream, &self.board)
+            }
+            "reload" => send(stream, &reload(&self.events)),
+            other => send(stream, &format!("{FAILED}unknown request {other:?}")),
         }
-        "reload" => send(stream, &reload(events)),
-        other => send(stream, &format!("{FAILED}unknown request {other:?}")),
+    }
+
+    /// Ends the oldest watcher if there are too many with this one.
+    fn make_room(&self, stream: &UnixStream) -> Result<()> {
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.push_back(stream.try_clone().context(|| "socket")?);
+        if watchers.len() > MOST_WATCHERS {
+            if let Some(oldest) = watchers.pop_front() {
+                // It may have gone long ago.
+                let _ = oldest.shutdown(std::net::Shutdown::Both);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -92,20 +114,6 @@ fn send(mut stream: &UnixStream, text: &str) -> Result<()> {
 
 fn line(status: impl serde::Serialize) -> Result<String> {
     serde_json::to_string(&status).context(|| "rendering the status")
-}
-
-/// Ends the oldest watcher if there are too many with this one.
-fn make_room(stream: &UnixStream) -> Result<()> {
-    static WATCHERS: Mutex<VecDeque<UnixStream>> = Mutex::new(VecDeque::new());
-    let mut watchers = WATCHERS.lock().unwrap_or_else(PoisonError::into_inner);
-    watchers.push_back(stream.try_clone().context(|| "socket")?);
-    if watchers.len() > MOST_WATCHERS {
-        if let Some(oldest) = watchers.pop_front() {
-            // It may have gone long ago.
-            let _ = oldest.shutdown(std::net::Shutdown::Both);
-        }
-    }
-    Ok(())
 }
 
 /// Sends the status at every change until the reader goes away.
@@ -196,6 +204,7 @@ mod tests {
         drop(reader);
         // The pushing thread holds the board; it lets go without another change.
         for _ in 0..500 {
+            // The server's own reference stays.
             if Arc::strong_count(&board) == 2 {
                 return;
             }
@@ -208,11 +217,12 @@ mod tests {
     fn old_watchers_make_room() {
         let scratch = Scratch::new();
         let (path, board, _inbox) = serving(&scratch);
-        let mut watchers: Vec<_> = (0..=MOST_WATCHERS).map(|_| ask(&path, "watch\n")).collect();
-        for watcher in &mut watchers {
-            assert!(one_line(watcher).contains("preparing"));
+        let mut watchers = vec![];
+        for _ in 0..=MOST_WATCHERS {
+            let mut watcher = ask(&path, "watch\n");
+            assert!(one_line(&mut watcher).contains("preparing"));
+            watchers.push(watcher);
         }
-        // Watchers of other tests may be among the newest ones, so at least the first had to go.
         assert_eq!(one_line(&mut watchers[0]), "");
         board.update(|status| status.phase = Phase::Running);
         assert!(one_line(&mut watchers[MOST_WATCHERS]).contains("running"));

@@ -1,0 +1,244 @@
+//! Containers of the fake, and how Docker answers about them.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::world::{Answer, Network, World, refuse};
+use crate::engine::archive::{self, Item, Tree};
+use crate::engine::{
+    ContainerInfo, ContainerSpec, ContainerState, EngineErrorKind, MountSource, PortBinding, PublishedPort, Stats,
+};
+
+pub(super) struct Container {
+    pub(super) id: String,
+    pub(super) spec: ContainerSpec,
+    pub(super) image_id: String,
+    pub(super) state: ContainerState,
+    pub(super) exit_code: Option<i64>,
+    pub(super) oom_killed: bool,
+    pub(super) log: Vec<String>,
+    /// What was put into it, by absolute path.
+    pub(super) files: BTreeMap<String, Item>,
+    pub(super) stats: Stats,
+    address: Option<Ipv4Addr>,
+    created: i64,
+}
+
+impl Container {
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.state, ContainerState::Running | ContainerState::Paused)
+    }
+
+    pub(super) fn network(&self) -> Option<&str> {
+        self.spec.network.as_ref().filter(|_| !self.spec.host_network).map(|n| n.network.as_str())
+    }
+
+    pub(super) fn mounts_volume(&self, wanted: &str) -> bool {
+        self.spec.mounts.iter().any(|m| matches!(&m.source, MountSource::Volume { name, .. } if name == wanted))
+    }
+
+    fn fixed_address(&self) -> Option<Ipv4Addr> {
+        self.spec.network.as_ref().and_then(|n| n.address)
+    }
+
+    pub(super) fn info(&self) -> ContainerInfo {
+        let address = if self.is_running() { self.address } else { self.fixed_address() };
+        let published = |port: &PortBinding| PublishedPort {
+            host_address: port.host_address,
+            host_port: port.host_port,
+            container_port: port.container_port,
+            protocol: port.protocol,
+        };
+        ContainerInfo {
+            id: self.id.clone(),
+            name: self.spec.name.clone(),
+            image: self.spec.image.clone(),
+            labels: self.spec.labels.clone(),
+            state: self.state,
+            exit_code: self.exit_code,
+            oom_killed: self.oom_killed,
+            addresses: self.network().zip(address).map(|(name, a)| (name.to_owned(), a.into())).into_iter().collect(),
+            ports: self.spec.ports.iter().map(published).collect(),
+            created: self.created,
+        }
+    }
+
+    pub(super) fn end(&mut self, exit_code: i64) {
+        self.state = ContainerState::Exited;
+        self.exit_code = Some(exit_code);
+        self.address = None;
+    }
+}
+
+/// Whether two bindings of the same port exclude each other.
+fn same_place(one: IpAddr, other: IpAddr) -> bool {
+    one == other || one.is_unspecified() || other.is_unspecified()
+}
+
+impl World {
+    /// The name of a container that was named by its name or id.
+    pub(super) fn container_name(&self, container: &str) -> Answer<String> {
+        let found = self.containers.values().find(|c| c.spec.name == container || c.id == container);
+        match found {
+            Some(found) => Ok(found.spec.name.clone()),
+            None => refuse(EngineErrorKind::NotFound, format!("No such container: {container}")),
+        }
+    }
+
+    pub(super) fn container(&mut self, container: &str) -> Answer<&mut Container> {
+        let name = self.container_name(container)?;
+        match self.containers.get_mut(&name) {
+            Some(found) => Ok(found),
+            None => refuse(EngineErrorKind::NotFound, format!("No such container: {container}")),
+        }
+    }
+
+    pub(super) fn create_container(&mut self, spec: &ContainerSpec) -> Answer<String> {
+        let image_id = self.image(&spec.image)?.id.clone();
+        if let Some(other) = self.containers.get(&spec.name) {
+            let detail = format!("Conflict. The container name \"/{}\" is already in use by {}", spec.name, other.id);
+            return refuse(EngineErrorKind::Conflict, detail);
+        }
+        for mount in &spec.mounts {
+            if let MountSource::Volume { name, labels } = &mount.source {
+                self.create_volume(name, labels);
+            }
+        }
+        let id = self.next_id();
+        let container = Container {
+            id: id.clone(),
+            spec: spec.clone(),
+            image_id,
+            state: ContainerState::Created,
+            exit_code: None,
+            oom_killed: false,
+            log: Vec::new(),
+            files: BTreeMap::new(),
+            stats: Stats::default(),
+            address: None,
+            created: self.now(),
+        };
+        self.containers.insert(spec.name.clone(), container);
+        Ok(id)
+    }
+
+    pub(super) fn start_container(&mut self, container: &str) -> Answer<()> {
+        let name = self.container_name(container)?;
+        let this = &self.containers[&name];
+        if this.is_running() {
+            return Ok(());
+        }
+        self.check_ports(this)?;
+        let address = match this.network() {
+            None => None,
+            Some(network) => match self.networks.get(network) {
+                Some(found) => Some(self.choose_address(this, found)?),
+                None => return refuse(EngineErrorKind::NotFound, format!("network {network} not found")),
+            },
+        };
+        let this = self.container(&name)?;
+        this.state = ContainerState::Running;
+        this.exit_code = None;
+        this.address = address;
+        Ok(())
+    }
+
+    fn check_ports(&self, this: &Container) -> Answer<()> {
+        for port in &this.spec.ports {
+            let (address, number) = (port.host_address, port.host_port);
+            let same = |p: &PortBinding| {
+                p.host_port == number && p.protocol == port.protocol && same_place(p.host_address, address)
+            };
+            if self.containers.values().any(|c| c.is_running() && c.spec.ports.iter().any(same)) {
+                let detail = format!("Bind for {address}:{number} failed: port is already allocated");
+                return refuse(EngineErrorKind::PortTaken, detail);
+            }
+            if self.taken_ports.iter().any(|(held, n)| *n == number && same_place(*held, address)) {
+                let detail = format!("listen tcp4 {address}:{number}: bind: address already in use");
+                return refuse(EngineErrorKind::PortTaken, detail);
+            }
+        }
+        Ok(())
+    }
+
+    fn choose_address(&self, this: &Container, network: &Network) -> Answer<Ipv4Addr> {
+        let spec = &network.spec;
+        let neighbours = self.containers.values().filter(|c| c.is_running() && c.network() == this.network());
+        let mut taken: Vec<Ipv4Addr> = neighbours.filter_map(|c| c.address).collect();
+        taken.push(spec.gateway);
+        match this.fixed_address() {
+            Some(address) if !spec.subnet.contains(&address) => {
+                refuse(EngineErrorKind::Other, format!("no configured subnet contains IP address {address}"))
+            }
+            Some(address) if taken.contains(&address) => {
+                refuse(EngineErrorKind::AddressTaken, "Address already in use")
+            }
+            Some(address) => Ok(address),
+            None => match spec.ip_range.hosts().find(|address| !taken.contains(address)) {
+                Some(address) => Ok(address),
+                None => refuse(
+                    EngineErrorKind::AddressTaken,
+                    format!("no available IPv4 addresses on this network's address pools: {}", spec.name),
+                ),
+            },
+        }
+    }
+
+    pub(super) fn stop_container(&mut self, container: &str) -> Answer<()> {
+        let this = self.container(container)?;
+        if this.is_running() {
+            this.end(0);
+        }
+        Ok(())
+    }
+
+    pub(super) fn remove_container(&mut self, container: &str) {
+        if let Ok(name) = self.container_name(container) {
+            self.containers.remove(&name);
+        }
+    }
+
+    /// The name of a container in which programs can run.
+    pub(super) fn running(&mut self, container: &str) -> Answer<String> {
+        let this = self.container(container)?;
+        if this.is_running() {
+            Ok(this.spec.name.clone())
+        } else {
+            refuse(EngineErrorKind::Other, format!("Container {container} is not running"))
+        }
+    }
+
+    pub(super) fn put_archive(&mut self, container: &str, folder: &str, tar: &[u8]) -> Answer<()> {
+        let this = self.container(container)?;
+        match archive::unpack(tar) {
+            Ok(items) => {
+                let folder = folder.trim_end_matches('/');
+                this.files.extend(items.into_iter().map(|(path, item)| (format!("{folder}/{path}"), item)));
+                Ok(())
+            }
+            Err(e) => refuse(EngineErrorKind::Other, e.to_string()),
+        }
+    }
+
+    /// What was put at or below a path, named from the folder above it, as Docker does.
+    pub(super) fn get_archive(&mut self, container: &str, path: &str) -> Answer<Vec<u8>> {
+        let path = path.trim_end_matches('/');
+        let above = path.rfind('/').map_or(0, |at| at + 1);
+        let below = format!("{path}/");
+        let this = self.container(container)?;
+        let wanted = this.files.iter().filter(|(name, _)| *name == path || name.starts_with(&below));
+        let mut tree = Tree::new(0);
+        for (name, item) in wanted {
+            if let Err(e) = tree.insert(&name[above..], item.clone()) {
+                return refuse(EngineErrorKind::Other, e.to_string());
+            }
+        }
+        if tree.is_empty() {
+            return refuse(
+                EngineErrorKind::NotFound,
+                format!("Could not find the file {path} in container {container}"),
+            );
+        }
+        tree.build().or_else(|e| refuse(EngineErrorKind::Other, e.to_string()))
+    }
+}
