@@ -4,7 +4,7 @@ use std::io::{Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 
 use futures::{StreamExt, TryStreamExt};
 use rustix::fs::MemfdFlags;
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 /// Becomes another program; `variable` names a file with `secret` in it that only exists in memory.
 ///
 /// Returns only when that fails: streams, signals and the exit status are then the program's own, with nobody between.
-pub fn run_with_secret_file(program: &Path, args: &[String], variable: &str, secret: &[u8]) -> Result<ExitCode> {
+pub fn run_with_secret_file(program: &Path, args: &[String], variable: &str, secret: &[u8]) -> Result<u8> {
     let trouble =
         |e: &(dyn std::error::Error + 'static)| Error::failed(format!("cannot run `{}`", program.display())).source(e);
     // Without CLOEXEC: the program reads it by its number.

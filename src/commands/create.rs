@@ -11,7 +11,6 @@ use crate::cli::args::CreateCluster;
 use crate::cluster;
 use crate::config::{Loaded, Overrides, Source};
 use crate::doctor::{self, Demand, Facts};
-use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, EngineErrorKind, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Created, Options};
@@ -29,16 +28,16 @@ use crate::spec::ClusterSpec;
 const ATTEMPTS: u32 = 5;
 
 /// Runs `knarr create cluster`.
-pub async fn run(session: &Session, args: CreateCluster) -> Result<()> {
-    let spec = load(session, &args)?;
+pub async fn run(session: &Session<impl Engine>, args: CreateCluster) -> Result<()> {
+    let spec = load(session, &args).await?;
     create(session, spec, &args).await.map(|_| ())
 }
 
 /// Reads the config and the flags; every problem at once, before any call to Docker.
-fn load(session: &Session, args: &CreateCluster) -> Result<ClusterSpec> {
+async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<ClusterSpec> {
     let source = match args.config.as_deref() {
         None => Source::None,
-        Some("-") => Source::Stdin(fs::read_stdin()?),
+        Some("-") => Source::Stdin(session.read_stdin().await?),
         Some(path) => Source::File(path.into(), fs::read_to_string(path.as_ref())?),
     };
     let overrides = Overrides {
@@ -57,7 +56,7 @@ fn load(session: &Session, args: &CreateCluster) -> Result<ClusterSpec> {
 }
 
 /// Creates the cluster of a valid spec; `None` after a dry run.
-pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) -> Result<Option<Plan>> {
+pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &CreateCluster) -> Result<Option<Plan>> {
     let name = spec.name.to_string();
     let engine = session.engine().await?;
     let info = engine.info().await?;
@@ -83,9 +82,9 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
         let pki = Pki::issue(&plan.layout, OffsetDateTime::now_utc())?;
         let context = Context {
             engine: std::sync::Arc::clone(&engine),
-            connector: std::sync::Arc::clone(&session.connector),
+            connector: std::sync::Arc::clone(&session.outside.kubernetes),
             reporter: std::sync::Arc::clone(&session.reporter),
-            cancel: session.interrupt.token().clone(),
+            cancel: session.outside.interrupt.token().clone(),
         };
         match execute::create(&context, &plan, &pki, options).await {
             Ok(created) => break (plan, pki, created),
@@ -113,9 +112,9 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
 }
 
 /// What must hold before anything is made.
-async fn preflight(
-    session: &Session,
-    engine: &DockerEngine,
+async fn preflight<E: Engine>(
+    session: &Session<E>,
+    engine: &E,
     spec: &ClusterSpec,
     info: &EngineInfo,
 ) -> Result<Vec<String>> {
@@ -136,15 +135,15 @@ async fn preflight(
         });
     }
     let reference = spec.image.as_str();
-    let found = image::find_or_pull(engine, &session.steps(), session.interrupt.token(), reference).await?;
+    let found = image::find_or_pull(engine, &session.steps(), session.outside.interrupt.token(), reference).await?;
     image::check(&found.ok_or_else(|| image::missing(reference))?, reference, &info.arch)?;
-    let facts = Facts::of(info, Host::real(), session.environment.all.clone(), Demand::of(spec));
+    let facts = Facts::of(info, (session.outside.host)(), session.environment.all.clone(), Demand::of(spec));
     doctor::preflight(&facts).into_result()
 }
 
 /// Free subnet, free ports, proxies: what this host allows, found now.
-async fn choose(session: &Session, engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo) -> Result<Choices> {
-    let host = Host::real();
+async fn choose<E: Engine>(session: &Session<E>, engine: &E, spec: &ClusterSpec, info: &EngineInfo) -> Result<Choices> {
+    let host = (session.outside.host)();
     let (networks, net) = (engine.list_networks().await?, &spec.networking);
     let own = [
         (net.pod_subnet.into(), "this cluster's pods".to_owned()),
@@ -167,11 +166,18 @@ async fn choose(session: &Session, engine: &DockerEngine, spec: &ClusterSpec, in
     let open = ports().filter(|p| p.host_port.is_none());
     let host_ports = open.map(|p| pick(p.host_address)).collect::<Result<Vec<u16>>>()?;
     let create_id = uuid::Uuid::new_v4().to_string();
-    Ok(Choices { create_id, subnet, api_port, host_ports, egress: egress(session, &host, spec, subnet) })
+    Ok(Choices {
+        create_id,
+        subnet,
+        api_port,
+        host_ports,
+        egress: egress(session, &host, spec, subnet),
+        sys_resource: host.runs_docker(info) && host.docker_has_sys_resource() == Some(true),
+    })
 }
 
 /// How the nodes reach registries: this machine's proxies, and its certificate authorities where the user named them.
-fn egress(session: &Session, host: &Host, spec: &ClusterSpec, subnet: Ipv4Net) -> Egress {
+fn egress(session: &Session<impl Engine>, host: &Host, spec: &ClusterSpec, subnet: Ipv4Net) -> Egress {
     let env = &session.environment.all;
     let net = &spec.networking;
     let mut inside: Vec<String> =
@@ -194,11 +200,11 @@ fn may_choose_again(spec: &ClusterSpec, taken: Option<EngineErrorKind>) -> bool 
     }
 }
 
-fn print_plan(session: &Session, plan: &Plan) -> Result<()> {
+fn print_plan(session: &Session<impl Engine>, plan: &Plan) -> Result<()> {
     if session.json() { session.print_json(&plan.to_json()) } else { session.print(&plan.to_string()) }
 }
 
-fn announce(session: &Session, plan: &Plan, created: &Created, args: &CreateCluster) -> Result<()> {
+fn announce(session: &Session<impl Engine>, plan: &Plan, created: &Created, args: &CreateCluster) -> Result<()> {
     let name = plan.layout.name();
     let marks = created.timings.marks();
     if session.json() {

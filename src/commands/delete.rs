@@ -21,7 +21,7 @@ struct Deleted {
 }
 
 /// Runs `knarr delete cluster`.
-pub async fn run(session: &Session, args: DeleteCluster) -> Result<()> {
+pub async fn run(session: &Session<impl Engine>, args: DeleteCluster) -> Result<()> {
     let engine = session.engine().await?;
     let names = if args.all {
         cluster::list(&*engine).await?.into_iter().map(|c| c.name).collect()
@@ -68,7 +68,7 @@ pub async fn run(session: &Session, args: DeleteCluster) -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
-async fn delete_one<E: Engine>(session: &Session, engine: &E, cluster: String) -> Deleted {
+async fn delete_one<E: Engine>(session: &Session<E>, engine: &E, cluster: String) -> Deleted {
     let step = session.steps().start(format!("deleting cluster `{cluster}`"));
     let swept = undo::sweep(engine, &names::of_cluster(&cluster)).await;
     if swept.is_empty() {

@@ -143,7 +143,9 @@ async fn listen<E: Engine>(engine: &E, observed: &watch::Sender<Observed>, node:
             all.insert(node.to_owned(), view);
         });
     };
-    let status = ExecSpec::new(["knarr-node", "status", "--watch", "-o", "json"]);
+    let mut status = ExecSpec::new(["knarr-node", "status", "--watch", "-o", "json"]);
+    // An open stdin is how the agent learns that its listener went away.
+    status.attach_stdin = true;
     loop {
         if let Ok(mut exec) = engine.exec_attached(node, &status).await {
             let mut pending = Vec::new();

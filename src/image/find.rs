@@ -76,7 +76,7 @@ pub(super) async fn pull<E: Engine>(
         }
     };
     let Some(result) = result else {
-        step.done(format!("no registry with `{reference}` answers"));
+        step.done(format!("no registry answers for `{reference}`"));
         return Ok(false);
     };
     match result {
@@ -87,7 +87,8 @@ pub(super) async fn pull<E: Engine>(
         Err(e) if matches!(e.kind, EngineErrorKind::DiskFull | EngineErrorKind::Unreachable) => Err(e.into()),
         Err(e) => {
             steps.detail(e.to_string());
-            step.done(format!("no registry has `{reference}`"));
+            let what = if e.kind == EngineErrorKind::NotFound { "has" } else { "answers for" };
+            step.done(format!("no registry {what} `{reference}`"));
             Ok(false)
         }
     }

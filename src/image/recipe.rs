@@ -77,24 +77,35 @@ impl Recipe {
     pub fn new(table: &Versions, kubernetes: Option<&str>, arch: Arch, builder: Arch) -> Result<Self> {
         let pinned = &find(table, KUBERNETES)?.version;
         let kubernetes = check_version(kubernetes.unwrap_or(pinned), pinned)?;
+        let pinned = kubernetes == *pinned;
         let mut table = table.clone();
         for component in table.components.iter_mut().filter(|c| c.name == KUBERNETES) {
             component.version.clone_from(&kubernetes);
         }
-        let foreign = arch != builder;
         let sources = Sources::new(&kubernetes);
+        Self::of(&table, &kubernetes, pinned, sources, (arch, builder))
+    }
+
+    fn of(
+        table: &Versions,
+        kubernetes: &str,
+        pinned: bool,
+        sources: Sources,
+        (arch, builder): (Arch, Arch),
+    ) -> Result<Self> {
+        let foreign = arch != builder;
         let suite = table.debian.suite.clone();
-        let node_packages = layer("packages", script::node_packages(&table), &[&suite, arch.name()]);
-        let builder_script = script::builder_packages(&table, foreign.then_some(arch));
+        let node_packages = layer("packages", script::node_packages(table), &[&suite, arch.name()]);
+        let builder_script = script::builder_packages(table, foreign.then_some(arch));
         let builder_packages = layer("builder", builder_script, &[&suite, builder.name()]);
-        let env = environment(&table, foreign.then_some(arch), kubernetes == *pinned);
+        let env = environment(table, foreign.then_some(arch), pinned);
         let basis = format!("{env:?} {}", builder_packages.tag);
 
         let (agents, others): (Vec<&Component>, Vec<&Component>) =
             table.components.iter().partition(|c| matches!(c.how, How::Cargo(_)));
-        let job = |c: &&Component| Job::new(c, script::build(c, &table, arch, foreign), &sources, &basis);
+        let job = |c: &&Component| Job::new(c, script::build(c, table, arch, foreign), &sources, &basis);
         let mut jobs: Vec<Job> = others.iter().map(job).collect();
-        jobs.push(preload(&table, &jobs, arch, &sources, &basis));
+        jobs.push(preload(table, &jobs, arch, &sources, &basis));
         let [agent] = agents.iter().map(job).collect::<Vec<_>>().try_into().map_err(|_| {
             Error::new(ErrorKind::Bug, "the table of versions must have one component that cargo builds")
         })?;
@@ -103,12 +114,12 @@ impl Recipe {
 
         let suffix = if foreign { format!("-{}", arch.name()) } else { String::new() };
         let reference = format!("{}:v{kubernetes}{suffix}", table.image);
-        let mut labels = labels(&table, &kubernetes);
+        let mut labels = labels(table, kubernetes);
         let inputs = digest(&[&format!("{labels:?}"), &reference, &components.tag, &agent.folder]);
         labels.insert(INPUTS_LABEL.to_owned(), inputs);
         Ok(Self {
             reference,
-            kubernetes,
+            kubernetes: kubernetes.to_owned(),
             arch,
             foreign,
             sources,
@@ -254,5 +265,81 @@ impl fmt::Display for Recipe {
             writeln!(f, "\n# {} {}\n{}", job.name, job.version, job.script.trim_end())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::versions::pinned;
+
+    fn recipe(kubernetes: Option<&str>, arch: Arch) -> Recipe {
+        Recipe::new(pinned(), kubernetes, arch, Arch::Amd64).unwrap()
+    }
+
+    #[test]
+    fn what_would_be_run() {
+        insta::assert_snapshot!(recipe(None, Arch::Amd64));
+    }
+
+    #[test]
+    fn what_would_be_run_for_another_processor() {
+        insta::assert_snapshot!(recipe(None, Arch::Arm64));
+    }
+
+    #[test]
+    fn the_same_inputs_give_the_same_names() {
+        let (one, two) = (recipe(None, Arch::Amd64), recipe(None, Arch::Amd64));
+        assert_eq!((one.inputs(), &one.jobs, &one.agent), (two.inputs(), &two.jobs, &two.agent));
+        let folders: std::collections::BTreeSet<&str> = one.jobs.iter().map(|j| j.folder.as_str()).collect();
+        assert_eq!(folders.len(), one.jobs.len());
+        assert!(folders.iter().all(|f| f.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')), "{folders:?}");
+    }
+
+    #[test]
+    fn only_what_a_change_touches_gets_a_new_name() {
+        let pinned_version = crate::image::versions::kubernetes();
+        let changed = |path: &str| {
+            let sources = Sources::new(pinned_version).with_changed(path);
+            Recipe::of(pinned(), pinned_version, true, sources, (Arch::Amd64, Arch::Amd64)).unwrap()
+        };
+        let before = recipe(None, Arch::Amd64);
+        let after = changed("rust/images/node/agent/src/main.rs");
+        assert_eq!((&before.jobs, &before.components), (&after.jobs, &after.components));
+        assert!(before.agent != after.agent && before.inputs() != after.inputs());
+
+        let after = changed("go/cmd/hello/main.go");
+        let differ = before.jobs.iter().zip(&after.jobs).filter(|(a, b)| a != b).map(|(a, _)| a.name.as_str());
+        assert_eq!(differ.collect::<Vec<_>>(), ["hello", "preloaded images"]);
+        assert_eq!(before.agent, after.agent);
+
+        let after = changed("go/go.sum");
+        let same = before.jobs.iter().zip(&after.jobs).filter(|(a, b)| a == b).map(|(a, _)| a.name.as_str());
+        assert_eq!(same.collect::<Vec<_>>(), ["pause", "busybox"]);
+    }
+
+    #[test]
+    fn other_patches_and_processors_have_names_of_their_own() {
+        assert_eq!(recipe(Some("v1.36.1"), Arch::Amd64).reference, "knarr.dev/node:v1.36.1");
+        let pinned_version = crate::image::versions::kubernetes();
+        assert_eq!(recipe(None, Arch::Arm64).reference, format!("knarr.dev/node:v{pinned_version}-arm64"));
+        let own = Recipe::new(pinned(), None, Arch::Arm64, Arch::Arm64).unwrap();
+        assert_eq!(own.reference, format!("knarr.dev/node:v{pinned_version}"));
+        let bends = |r: &Recipe| r.env.iter().any(|(key, value)| key == "GOFLAGS" && value.contains("-mod=mod"));
+        assert!(!bends(&recipe(None, Arch::Amd64)) && bends(&recipe(Some("1.36.1"), Arch::Amd64)));
+    }
+
+    #[test]
+    fn other_versions_are_refused() {
+        for wrong in ["1.35.2", "1.36", "1.36.", "1.36.04", "1.36.x", "latest", "1.36.4-rc.1", "1.36.4; rm -rf /"] {
+            let error = Recipe::new(pinned(), Some(wrong), Arch::Amd64, Arch::Amd64).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Usage, "{wrong}");
+        }
+        insta::assert_snapshot!(check_version("1.35.2", "1.36.4").unwrap_err(), @r"
+        error: cannot build Kubernetes `1.35.2`
+          caused by: this knarr builds 1.36.x, such as 1.36.4
+          nothing was built
+        hint: build the pinned version with `knarr image build`, or name a patch: `--kubernetes 1.36.4`
+        ");
     }
 }

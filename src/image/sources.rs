@@ -74,6 +74,14 @@ impl Sources {
         hex(&hash.finalize())
     }
 
+    /// The sources with one file changed.
+    #[cfg(test)]
+    pub fn with_changed(mut self, path: &str) -> Self {
+        let file = self.files.iter_mut().find(|f| f.path == path).expect("a source of that path");
+        file.content.push(b'\n');
+        self
+    }
+
     /// The files for the builder. `mtime` must be now: cargo takes older sources for built ones.
     pub fn add_to(&self, tree: &mut Tree) -> Result<()> {
         for file in &self.files {

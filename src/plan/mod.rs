@@ -30,6 +30,8 @@ pub struct Choices {
     pub host_ports: Vec<u16>,
     /// Proxy and trust for image pulls.
     pub egress: Egress,
+    /// Whether the Docker daemon is known to have CAP_SYS_RESOURCE.
+    pub sys_resource: bool,
 }
 
 /// Everything that `create` will do.
@@ -233,6 +235,7 @@ fn lay_out(spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
         api: (spec.networking.api_address, api_port).into(),
         nodes,
         egress: choices.egress.clone(),
+        sys_resource: choices.sys_resource,
         spec,
     })
 }

@@ -10,6 +10,7 @@ mod surroundings;
 mod workshop;
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use tokio_util::sync::CancellationToken;
 
@@ -145,11 +146,9 @@ impl<E: Engine> Carrying<'_, E> {
         if job.version.is_empty() {
             // Hard links: the layers of all images in one folder without a second copy.
             for other in self.recipe.jobs.iter().filter(|j| !j.version.is_empty()) {
-                before += &format!(
-                    "[ ! -d {OUT}/{folder}{at} ] || cp -al {OUT}/{folder}{at}/. $LAYERS/\n",
-                    folder = other.folder,
-                    at = layers::LAYERS
-                );
+                let from = format!("{OUT}/{}{}", other.folder, layers::LAYERS);
+                // Writing into a string cannot fail.
+                let _ = writeln!(before, "[ ! -d {from} ] || cp -al {from}/. $LAYERS/");
             }
         }
         let after = format!("cd /; rm -rf $LAYERS\nmv -T $STAGE {OUT}/{0} || [ -d {OUT}/{0} ]\n", job.folder);
