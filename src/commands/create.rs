@@ -117,7 +117,9 @@ async fn prepare<E: Engine>(
     if !dry_run {
         let mut warnings = preflight(session, &*engine, spec, &info).await?;
         warnings.extend(store.map_or(Ok(Vec::new()), |store| store.preflight(spec.name.as_str()))?);
-        warnings.into_iter().for_each(|warning| session.warn(warning));
+        for warning in warnings {
+            session.warn(warning);
+        }
     }
     Ok((engine, info))
 }
