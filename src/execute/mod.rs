@@ -31,6 +31,9 @@ use crate::report::{Reporter, Steps};
 /// bridges the last milliseconds.
 const RETRY: Duration = Duration::from_millis(20);
 
+/// How long runs that lost the race for a name may take to remove what they made.
+const LOSERS_TIDY_UP: Duration = Duration::from_secs(10);
+
 /// What carrying out a plan needs from outside.
 pub struct Context<E> {
     /// Docker.
@@ -208,10 +211,25 @@ impl<E: Engine> Run<'_, E> {
         let tar = pack(&node.files, self.pki)?;
         self.context.engine.put_archive(&id, "/", tar).await.map_err(|e| self.refused(e))?;
         self.go_on()?;
-        self.context.engine.start_container(&id).await.map_err(|e| self.refused(e))?;
+        self.start_container(&id).await?;
         self.timings.mark(timings::CONTAINERS_STARTED);
         self.watch.add(name);
         Ok(())
+    }
+
+    /// Starts a container. Docker looks its network up by name, and refuses while there are two of that name: another
+    /// run for the same cluster made one in the same moment, lost the race for the container's name and is removing it.
+    async fn start_container(&self, id: &str) -> std::result::Result<(), Failure> {
+        let patience = Instant::now() + LOSERS_TIDY_UP;
+        loop {
+            match self.context.engine.start_container(id).await {
+                Err(e) if e.detail.contains("is ambiguous") && Instant::now() < patience => {
+                    self.go_on()?;
+                    tokio::time::sleep(RETRY).await;
+                }
+                outcome => return outcome.map_err(|e| self.refused(e)),
+            }
+        }
     }
 
     /// Refuses to begin another call after an interrupt.
