@@ -9,14 +9,14 @@ use time::OffsetDateTime;
 
 use super::{Session, entry};
 use crate::cli::args::CreateCluster;
-use crate::cluster;
+use crate::cluster::{self, Cluster};
 use crate::config::{Loaded, Overrides, Source};
 use crate::doctor::{self, Demand, Facts};
 use crate::engine::{Engine, EngineErrorKind, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Created, Options};
 use crate::fs;
-use crate::host::{self, Host, Proxies};
+use crate::host::{self, Host, Proxies, Taken};
 use crate::image;
 use crate::kubeconfig::{Store, context_name};
 use crate::pki::Pki;
@@ -26,7 +26,7 @@ use crate::report::human;
 use crate::spec::ClusterSpec;
 
 /// How often a lost race for a port or a subnet is tried again with another choice.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 20;
 
 /// Runs `knarr create cluster`.
 pub async fn run(session: &Session<impl Engine>, args: CreateCluster) -> Result<()> {
@@ -65,9 +65,10 @@ pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &Cr
     let (engine, info) = prepared.await?;
     let options =
         Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
-    let mut attempt = 1;
+    let (mut attempt, mut avoid) = (1, Vec::new());
     let (plan, pki, created) = loop {
-        let choices = session.unless_interrupted(&stopped, choose(session, &*engine, &spec, &info)).await?;
+        let choosing = choose(session, &*engine, &spec, &info, &avoid);
+        let choices = session.unless_interrupted(&stopped, choosing).await?;
         let plan = Plan::create(spec.clone(), &choices, !args.wait.is_zero())?;
         if args.dry_run {
             return print_plan(session, &plan).map(|()| None);
@@ -85,6 +86,9 @@ pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &Cr
             Err(failed) if attempt < ATTEMPTS && may_choose_again(&spec, failed.taken) => {
                 attempt += 1;
                 session.note(format!("{}; trying again with another choice", failed.error.message));
+                // Who took it may be another run for the same name; and a network in the making is in no list yet.
+                must_be_new(&cluster::list(&*engine).await?, &name)?;
+                avoid.push((plan.layout.subnet.into(), "a cluster that is just being created".to_owned()));
             }
             Err(failed) if failed.error.kind == ErrorKind::Interrupted => {
                 return Err(failed.error.also("your kubeconfig was not touched"));
@@ -131,22 +135,8 @@ async fn preflight<E: Engine>(
     spec: &ClusterSpec,
     info: &EngineInfo,
 ) -> Result<Vec<String>> {
-    let name = spec.name.as_str();
     let existing = cluster::list(engine).await?;
-    if let Some(cluster) = existing.iter().find(|c| c.name == name) {
-        let whole = cluster.first_control_plane().is_some();
-        let error =
-            Error::new(ErrorKind::Exists, format!("cluster `{name}` exists already")).state("nothing was created");
-        return Err(if whole {
-            error
-                .hint(format!("use it with `knarr kubectl --name {name} get nodes`, or see `knarr status {name}`"))
-                .hint(format!("remove it with `knarr delete cluster {name}`, or choose another name with `--name`"))
-        } else {
-            error
-                .cause("it is only half there: a creation or deletion was cut off")
-                .hint(format!("remove what is left with `knarr delete cluster {name}`"))
-        });
-    }
+    must_be_new(&existing, spec.name.as_str())?;
     let reference = spec.image.as_str();
     let found = image::find_or_pull(engine, &session.steps(), session.outside.interrupt.token(), reference).await?;
     image::check(&found.ok_or_else(|| image::missing(reference))?, reference, &info.arch)?;
@@ -154,14 +144,34 @@ async fn preflight<E: Engine>(
     doctor::preflight(&facts).into_result()
 }
 
+/// An error if the cluster is there already, whole or in parts.
+fn must_be_new(existing: &[Cluster], name: &str) -> Result<()> {
+    let Some(cluster) = existing.iter().find(|c| c.name == name) else { return Ok(()) };
+    let error = Error::new(ErrorKind::Exists, format!("cluster `{name}` exists already")).state("nothing was created");
+    Err(if cluster.first_control_plane().is_some() {
+        error
+            .hint(format!("use it with `knarr kubectl --name {name} get nodes`, or see `knarr status {name}`"))
+            .hint(format!("remove it with `knarr delete cluster {name}`, or choose another name with `--name`"))
+    } else {
+        error
+            .cause("it is only half there: a creation or deletion was cut off")
+            .hint(format!("remove what is left with `knarr delete cluster {name}`"))
+    })
+}
+
 /// Free subnet, free ports, proxies: what this host allows, found now.
-async fn choose<E: Engine>(session: &Session<E>, engine: &E, spec: &ClusterSpec, info: &EngineInfo) -> Result<Choices> {
+async fn choose<E: Engine>(
+    session: &Session<E>,
+    engine: &E,
+    spec: &ClusterSpec,
+    info: &EngineInfo,
+    avoid: &[Taken],
+) -> Result<Choices> {
     let host = (session.outside.host)();
     let (networks, net) = (engine.list_networks().await?, &spec.networking);
-    let own = [
-        (net.pod_subnet.into(), "this cluster's pods".to_owned()),
-        (net.service_subnet.into(), "this cluster's Services".to_owned()),
-    ];
+    let mut own = avoid.to_vec();
+    own.push((net.pod_subnet.into(), "this cluster's pods".to_owned()));
+    own.push((net.service_subnet.into(), "this cluster's Services".to_owned()));
     // A remote Docker has routes of its own that cannot be seen from here; its networks are known all the same.
     let routes = host.routes().filter(|_| host.runs_docker(info)).unwrap_or_default();
     let subnet = host::choose_subnet(&host::taken_subnets(&routes, &networks, &own), net.node_subnet)?;
