@@ -2,6 +2,11 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at the files of the repository as they are")]
 
 mod config;
+mod create;
+mod delete;
+mod env;
+mod interrupt;
+mod race;
 
 /// Every file of this folder is one of the modules above: a forgotten one would silently test nothing.
 #[test]
