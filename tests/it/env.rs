@@ -1,6 +1,5 @@
 //! A whole run of the program against a Docker and a Kubernetes in memory: from words to a transcript.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -156,10 +155,6 @@ impl Env {
         std::fs::read_to_string(self.kubeconfig_path()).expect("it is there")
     }
 
-    pub fn home(&self) -> &std::path::Path {
-        self.home.path()
-    }
-
     /// Runs `knarr` with these words.
     pub async fn knarr(&self, words: &str) -> Transcript {
         self.run(words, Interrupt::manual()).await
@@ -278,9 +273,4 @@ pub fn filtered(check: impl FnOnce()) {
     settings.add_filter(r"\b0{40,}[0-9a-f]+\b", "ID");
     settings.add_filter(r"v1\.36\.\d+", "v1.36.X");
     settings.bind(check);
-}
-
-/// The environment of a process, for what is passed on.
-pub fn variables(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }

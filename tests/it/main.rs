@@ -5,7 +5,10 @@ mod config;
 mod create;
 mod delete;
 mod env;
+mod errors;
+mod help;
 mod interrupt;
+mod output;
 mod race;
 
 /// Every file of this folder is one of the modules above: a forgotten one would silently test nothing.
