@@ -62,13 +62,13 @@ pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &Cr
     let stopped = format!("stopped before anything of cluster `{name}` was created");
     let store = session.kubeconfig(&args.target)?;
     let prepared = session.unless_interrupted(&stopped, prepare(session, &spec, store.as_ref(), args.dry_run));
-    let (engine, info) = prepared.await?;
+    let (engine, info) = prepared.await.map_err(untouched)?;
     let options =
         Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
     let (mut attempt, mut avoid) = (1, Vec::new());
     let (plan, pki, created) = loop {
         let choosing = choose(session, &*engine, &spec, &info, &avoid);
-        let choices = session.unless_interrupted(&stopped, choosing).await?;
+        let choices = session.unless_interrupted(&stopped, choosing).await.map_err(untouched)?;
         let plan = Plan::create(spec.clone(), &choices, !args.wait.is_zero())?;
         if args.dry_run {
             return print_plan(session, &plan).map(|()| None);
@@ -107,6 +107,11 @@ pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &Cr
     }
     announce(session, &plan, &created, args)?;
     Ok(Some(plan))
+}
+
+/// An error before anything was made says so.
+fn untouched(error: Error) -> Error {
+    if error.state.is_some() { error } else { error.state("nothing was created") }
 }
 
 /// Reaches Docker and looks at everything that must hold before anything is made.

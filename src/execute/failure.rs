@@ -1,6 +1,6 @@
 //! A step that failed: the error for the person, and whether another choice of subnet or port may help.
 
-use crate::engine::{EngineError, EngineErrorKind};
+use crate::engine::{EngineError, EngineErrorKind, op};
 use crate::error::{Error, ErrorKind};
 use crate::plan::layout::Layout;
 
@@ -34,20 +34,26 @@ pub fn explain(e: EngineError, layout: &Layout) -> Failure {
     let cluster = layout.name();
     let kind = e.kind;
     let error = match kind {
-        EngineErrorKind::Conflict => Error::new(ErrorKind::Exists, format!("the name of cluster `{cluster}` is taken"))
-            .cause(&e)
-            .hint(format!("see what has it with `knarr get clusters` and `docker ps -a`; remove it with `knarr delete cluster {cluster}`, or choose another name with `--name`")),
+        EngineErrorKind::Conflict => {
+            let list = if e.operation == op::CREATE_NETWORK { "docker network ls" } else { "docker ps -a" };
+            Error::new(ErrorKind::Exists, format!("the name of cluster `{cluster}` is taken"))
+                .cause(&e)
+                .hint(format!("see what has it with `knarr get clusters` and `{list}`; if it is a cluster, remove it with `knarr delete cluster {cluster}`"))
+                .hint("or choose another name with `--name`")
+        }
         EngineErrorKind::PortTaken => Error::new(ErrorKind::Environment, format!("a host port that cluster `{cluster}` needs is taken"))
             .cause(&e)
             .hint(format!("see who holds it with `ss -ltnp`; the API wants {}, let knarr choose with `--api-port 0`", layout.api)),
         EngineErrorKind::AddressTaken => Error::new(ErrorKind::Environment, format!("the subnet {} for cluster `{cluster}` is taken", layout.subnet))
             .cause(&e)
             .hint("see who has it with `docker network ls` and `ip route`; choose another with `networking.nodeSubnet` in the config"),
-        EngineErrorKind::NotFound if e.operation == "create container" => {
+        EngineErrorKind::NotFound if e.operation == op::CREATE_CONTAINER => {
             Error::new(ErrorKind::ImageMissing, format!("the node image `{}` is not here", layout.spec.image))
                 .cause(&e)
                 .hint("build it with `knarr image build`")
         }
+        // What this run made is gone under its feet: nothing that the user named is missing.
+        EngineErrorKind::NotFound => Error { kind: ErrorKind::Failed, ..Error::from(e) },
         _ => Error::from(e),
     };
     Failure { error, kind: Some(kind) }

@@ -89,6 +89,7 @@ pub async fn create<E: Engine>(
         pki,
         deadline: Instant::now() + options.wait,
         wait: options.wait,
+        retain: options.retain,
         timings: Timings::start(),
         network_id: OnceLock::new(),
         claimed: Mutex::default(),
@@ -116,6 +117,7 @@ struct Run<'a, E> {
     pki: &'a Pki,
     deadline: Instant,
     wait: Duration,
+    retain: bool,
     timings: Timings,
     network_id: OnceLock<String>,
     /// Container ids by name of what `ClaimName` made.
@@ -323,7 +325,7 @@ impl<E: Engine> Run<'_, E> {
             biased;
             () = self.context.cancel.cancelled() => Err(Error::new(ErrorKind::Interrupted, "interrupted")),
             result = wait => result,
-            error = self.watch.doom() => Err(error),
+            error = self.watch.doom() => Err(self.look_closer(error)),
             () = tokio::time::sleep_until(self.deadline) => Err(self.too_late().await),
         }
     }
@@ -333,15 +335,24 @@ impl<E: Engine> Run<'_, E> {
         let wait = humantime::format_duration(self.wait);
         let mut error =
             Error::new(ErrorKind::NotReady, format!("cluster `{cluster}` did not become usable within {wait}"));
-        if let Some(last) = self.last_reason.lock().ok().and_then(|l| l.clone()) {
-            error = error.cause(last);
-        }
         if let Some((node, component)) = self.watch.first_unready() {
-            let what = component.waiting_for.unwrap_or_else(|| "to become ready".into());
-            error = error.cause(format!("`{}` on `{node}` still waits: {what}", component.name));
+            let what = component.waiting_for.as_deref().unwrap_or("to become ready");
+            let ended = component.last_exit.map(|how| format!("; it last ended with {how}")).unwrap_or_default();
+            error = error.cause(format!("`{}` on `{node}` still waits: {what}{ended}", component.name));
             error = error.evidence(self.watch.last_lines(&node, &component.name).await);
+        } else if let Some(last) = self.last_reason.lock().ok().and_then(|l| l.clone()) {
+            error = error.cause(format!("the last thing it waited for: {last}"));
         }
-        error
+        self.look_closer(error)
+    }
+
+    /// What a person can do about nodes that do not come up, unless they are kept anyway.
+    fn look_closer(&self, error: Error) -> Error {
+        if self.retain {
+            return error;
+        }
+        let cluster = self.plan.layout.name();
+        error.hint(format!("create it with `--retain` to keep the nodes, and look into `knarr logs --name {cluster}`"))
     }
 
     async fn reach(&self, milestone: Milestone, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {

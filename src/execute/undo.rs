@@ -287,7 +287,7 @@ pub async fn after_failure<E: Engine>(
             .hint(format!("remove what is left with {delete}"));
     };
     if swept.left.is_empty() {
-        step.done(swept.state());
+        step.done("removed what this run made");
         return error.state(swept.state());
     }
     drop(step);

@@ -2,6 +2,14 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at the files of the repository as they are")]
 
 mod config;
+mod create;
+mod delete;
+mod env;
+mod errors;
+mod help;
+mod interrupt;
+mod output;
+mod race;
 
 /// Every file of this folder is one of the modules above: a forgotten one would silently test nothing.
 #[test]

@@ -103,9 +103,16 @@ impl World {
             }
         }
         let id = self.next_id();
+        let mut spec = spec.clone();
+        if let Some(attachment) = &mut spec.network
+            && let Some((name, _)) = self.networks.iter().find(|(_, network)| network.id == attachment.network)
+        {
+            attachment.network.clone_from(name);
+        }
+        let name = spec.name.clone();
         let container = Container {
             id: id.clone(),
-            spec: spec.clone(),
+            spec,
             image_id,
             state: ContainerState::Created,
             exit_code: None,
@@ -116,7 +123,7 @@ impl World {
             address: None,
             created: self.now(),
         };
-        self.containers.insert(spec.name.clone(), container);
+        self.containers.insert(name, container);
         Ok(id)
     }
 
