@@ -21,7 +21,8 @@ use crate::report::{self, Reporter};
 /// The program as a process: everything that it is connected to is real.
 pub async fn main(words: Vec<OsString>, environment: Environment) -> u8 {
     match Outside::of_process() {
-        Ok(outside) => run(words, environment, outside).await,
+        // The future of all commands is large; it is made once.
+        Ok(outside) => Box::pin(run(words, environment, outside)).await,
         Err(e) => {
             // A stderr that is gone cannot be complained about anywhere.
             let _ = writeln!(std::io::stderr(), "{e}");
@@ -52,14 +53,23 @@ pub async fn run<E: Engine>(words: Vec<OsString>, environment: Environment, outs
     let session = Session::new(environment, cli.global.output, Arc::clone(&reporter), outside);
     let outcome = tokio::select! {
         outcome = dispatch(&session, cli.command) => outcome,
-        () = session.outside.interrupt.forced() => Err(Error::new(ErrorKind::Interrupted, "stopped at once by a second signal")
-            .state("what was made so far may be left")
-            .hint("see what is left with `knarr get clusters`; remove it with `knarr delete cluster NAME`")),
+        () = session.outside.interrupt.forced() => Err(forced(session.making.get())),
     };
     reporter.finish();
     match outcome {
         Ok(status) => status,
         Err(e) => fail(&e, &*reporter, json, &session.outside),
+    }
+}
+
+/// What a second signal leaves behind.
+fn forced(making: Option<&String>) -> Error {
+    let error = Error::new(ErrorKind::Interrupted, "stopped at once by a second signal");
+    match making {
+        Some(name) => error
+            .state(format!("what was made of cluster `{name}` so far may be left"))
+            .hint(format!("remove it with `knarr delete cluster {name}`")),
+        None => error.state("what was being done may be half done"),
     }
 }
 
@@ -79,6 +89,7 @@ fn explain<E: Engine>(e: &clap::Error, environment: &Environment, outside: &Outs
 }
 
 async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8> {
+    let looking = "stopped before there was an answer";
     let done = match command {
         Command::Up(args) => commands::up::run(session, args).await,
         Command::Create { what: None, flags }
@@ -87,20 +98,35 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
         Command::Delete { what: None, flags }
         | Command::Delete { what: Some(DeleteWhat::Cluster(flags)), .. }
         | Command::Cluster(Cluster::Delete(flags)) => commands::delete::run(session, flags).await,
-        Command::Get(Get::Clusters) | Command::Cluster(Cluster::List) => commands::list::clusters(session).await,
-        Command::Get(Get::Nodes { cluster, all }) => commands::list::nodes(session, &cluster, all).await,
+        Command::Get(Get::Clusters) | Command::Cluster(Cluster::List) => {
+            session.unless_interrupted(looking, commands::list::clusters(session)).await
+        }
+        Command::Get(Get::Nodes { cluster, all }) => {
+            session.unless_interrupted(looking, commands::list::nodes(session, &cluster, all)).await
+        }
         Command::Get(Get::Kubeconfig { cluster, internal }) => {
-            commands::kubeconfig::get(session, &cluster, internal).await
+            session.unless_interrupted(looking, commands::kubeconfig::get(session, &cluster, internal)).await
         }
         Command::Export(Export::Kubeconfig { cluster, target, internal }) => {
             commands::kubeconfig::export(session, &cluster, &target, internal).await
         }
-        Command::Export(Export::Logs { folder, cluster }) => commands::logs::export(session, &cluster, &folder).await,
-        Command::Status(args) => commands::status::run(session, args).await,
+        Command::Export(Export::Logs { folder, cluster }) => {
+            session
+                .unless_interrupted("stopped collecting logs", commands::logs::export(session, &cluster, &folder))
+                .await
+        }
+        Command::Status(args) => session.unless_interrupted(looking, commands::status::run(session, args)).await,
         Command::Kubectl(args) => return commands::kubectl::run(session, args).await,
         Command::Exec(args) => return commands::exec::run(session, args).await,
         Command::Logs(args) => commands::logs::run(session, args).await,
-        Command::Load(what) => commands::load::run(session, what).await,
+        Command::Load(what) => {
+            session
+                .unless_interrupted(
+                    "stopped loading; some nodes may have the image, others not",
+                    commands::load::run(session, what),
+                )
+                .await
+        }
         Command::Image(what) => commands::image::run(session, what).await,
         Command::Config(what) => commands::config::run(session, &what),
         Command::Doctor(args) => commands::doctor::run(session, args).await,

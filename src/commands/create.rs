@@ -1,5 +1,6 @@
 //! Creates a cluster: load → validate → choose → plan → execute → kubeconfig → report.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -17,7 +18,7 @@ use crate::execute::{self, Context, Created, Options};
 use crate::fs;
 use crate::host::{self, Host, Proxies, Taken};
 use crate::image;
-use crate::kubeconfig::context_name;
+use crate::kubeconfig::{Store, context_name};
 use crate::pki::Pki;
 use crate::plan::layout::Egress;
 use crate::plan::{Choices, Plan};
@@ -58,32 +59,26 @@ async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<Cl
 /// Creates the cluster of a valid spec; `None` after a dry run.
 pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &CreateCluster) -> Result<Option<Plan>> {
     let name = spec.name.to_string();
-    let engine = session.engine().await?;
-    let info = engine.info().await?;
+    let stopped = format!("stopped before anything of cluster `{name}` was created");
     let store = session.kubeconfig(&args.target)?;
-    if !args.dry_run {
-        let (checked, warnings) = futures::future::join(preflight(session, &engine, &spec, &info), async {
-            store.as_ref().map_or(Ok(Vec::new()), |store| store.preflight(&name))
-        })
-        .await;
-        for warning in checked?.into_iter().chain(warnings?) {
-            session.warn(warning);
-        }
-    }
+    let prepared = session.unless_interrupted(&stopped, prepare(session, &spec, store.as_ref(), args.dry_run));
+    let (engine, info) = prepared.await?;
     let options =
         Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
     let (mut attempt, mut avoid) = (1, Vec::new());
     let (plan, pki, created) = loop {
-        let choices = choose(session, &engine, &spec, &info, &avoid).await?;
+        let choices = choose(session, &*engine, &spec, &info, &avoid);
+        let choices = session.unless_interrupted(&stopped, choices).await?;
         let plan = Plan::create(spec.clone(), &choices, !args.wait.is_zero())?;
         if args.dry_run {
             return print_plan(session, &plan).map(|()| None);
         }
         let pki = Pki::issue(&plan.layout, OffsetDateTime::now_utc())?;
+        let _ = session.making.set(name.clone());
         let context = Context {
-            engine: std::sync::Arc::clone(&engine),
-            connector: std::sync::Arc::clone(&session.outside.kubernetes),
-            reporter: std::sync::Arc::clone(&session.reporter),
+            engine: Arc::clone(&engine),
+            connector: Arc::clone(&session.outside.kubernetes),
+            reporter: Arc::clone(&session.reporter),
             cancel: session.outside.interrupt.token().clone(),
         };
         match execute::create(&context, &plan, &pki, options).await {
@@ -112,6 +107,25 @@ pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &Cr
     }
     announce(session, &plan, &created, args)?;
     Ok(Some(plan))
+}
+
+/// Reaches Docker and looks at everything that must hold before anything is made.
+async fn prepare<E: Engine>(
+    session: &Session<E>,
+    spec: &ClusterSpec,
+    store: Option<&Store>,
+    dry_run: bool,
+) -> Result<(Arc<E>, EngineInfo)> {
+    let engine = session.engine().await?;
+    let info = engine.info().await?;
+    if !dry_run {
+        let mut warnings = preflight(session, &*engine, spec, &info).await?;
+        warnings.extend(store.map_or(Ok(Vec::new()), |store| store.preflight(spec.name.as_str()))?);
+        for warning in warnings {
+            session.warn(warning);
+        }
+    }
+    Ok((engine, info))
 }
 
 /// What must hold before anything is made.

@@ -58,6 +58,10 @@ pub async fn attached<E: Engine>(session: &Session<E>, engine: &E, container: &s
     let outcome = tokio::select! {
         outcome = output => outcome,
         () = resizing => Ok(()),
+        () = session.outside.interrupt.token().cancelled() => {
+            Err(Error::new(ErrorKind::Interrupted, format!("stopped listening to the program in `{container}`"))
+                .state("it may still run"))
+        }
     };
     input.abort();
     drop(raw);

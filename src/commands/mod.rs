@@ -17,7 +17,7 @@ pub mod up;
 pub mod version;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use tokio::io::AsyncReadExt;
@@ -45,13 +45,15 @@ pub struct Session<E> {
     pub reporter: Arc<dyn Reporter>,
     /// What the run is connected to.
     pub outside: Outside<E>,
+    /// The cluster that is being made: its name goes into the words after a second interrupt.
+    pub making: OnceLock<String>,
     engine: OnceCell<Arc<E>>,
 }
 
 impl<E: Engine> Session<E> {
     /// A run with its connections.
     pub fn new(environment: Environment, output: Output, reporter: Arc<dyn Reporter>, outside: Outside<E>) -> Self {
-        Self { environment, output, reporter, outside, engine: OnceCell::new() }
+        Self { environment, output, reporter, outside, making: OnceLock::new(), engine: OnceCell::new() }
     }
 
     /// Docker; connected at the first use.
@@ -76,6 +78,15 @@ impl<E: Engine> Session<E> {
             .await
             .map_err(|e| Error::failed("cannot read standard input").source(&e))?;
         Ok(text)
+    }
+
+    /// Does work that may be dropped at any moment, and drops it at the first interrupt; `headline` says what ended.
+    pub async fn unless_interrupted<T>(&self, headline: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            outcome = work => outcome,
+            () = self.outside.interrupt.token().cancelled() => Err(Error::new(ErrorKind::Interrupted, headline)),
+        }
     }
 
     /// Steps on the screen.

@@ -103,7 +103,7 @@ pub(super) fn kube_proxy(layout: &Layout, node: &NodeLayout) -> Component {
         .set("profiling", false)
         .set_some("feature-gates", map_value(&layout.spec.feature_gates))
         .merged(layout, ExtraArgsTarget::KubeProxy);
-    // The agent that watches this looks up no names, so a worker asks the control plane's address.
+    // Gates take addresses only: the agent is static and has no resolver of its own.
     let api = match node.spec.role {
         Role::ControlPlane => local_api(),
         Role::Worker => format!("https://{}:{API_PORT}", layout.first_control_plane().address),

@@ -87,6 +87,8 @@ pub struct NodeStep {
 pub enum Milestone {
     /// The API server answers an authenticated request.
     ApiAnswers,
+    /// Every component on every node serves.
+    ComponentsReady,
     /// All nodes are Ready.
     NodesReady,
     /// The default ServiceAccount exists, so that pods can be created.
@@ -100,6 +102,7 @@ impl Milestone {
     pub const fn title(self) -> &'static str {
         match self {
             Self::ApiAnswers => "waiting for the API server",
+            Self::ComponentsReady => "waiting for every component to serve",
             Self::NodesReady => "waiting for the nodes to be Ready",
             Self::DefaultServiceAccount => "waiting for the default ServiceAccount",
             Self::DnsAnswers => "waiting for the cluster DNS to answer inside a pod",
@@ -159,6 +162,7 @@ impl Plan {
                 "waiting until the cluster is usable",
                 "the cluster is usable",
                 vec![
+                    Step::Await(Milestone::ComponentsReady),
                     Step::Await(Milestone::NodesReady),
                     Step::Await(Milestone::DefaultServiceAccount),
                     Step::Await(Milestone::DnsAnswers),
