@@ -15,7 +15,10 @@ fn five_times(scene: &Scene) {
         names.sort();
         names
     };
-    scene.write("kubeconfig", "apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\nusers: []\n");
+    scene.write(
+        "kubeconfig",
+        "apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\ncurrent-context: \"\"\nusers: []\n",
+    );
     let before = (scene.kubeconfig_text(), files());
     assert_eq!(cluster.objects(), [""; 0]);
     for round in 1..=5 {
