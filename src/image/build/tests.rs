@@ -12,11 +12,16 @@ use crate::engine::fake::{FakeEngine, How, When};
 use crate::engine::{EngineErrorKind, ExecOutcome, ExecSpec, op};
 use crate::image::INPUTS_LABEL;
 use crate::image::platform::Arch;
+use crate::image::sources::Sources;
 use crate::image::versions::pinned;
 use crate::report::plain::Recorder;
 
 fn recipe() -> &'static Recipe {
-    static RECIPE: LazyLock<Recipe> = LazyLock::new(|| Recipe::new(pinned(), None, Arch::Amd64, Arch::Amd64).unwrap());
+    static RECIPE: LazyLock<Recipe> = LazyLock::new(|| {
+        let recipe = Recipe::new(pinned(), None, Arch::Amd64, Arch::Amd64).unwrap();
+        // The sources themselves would only be carried about here, two hundred times.
+        Recipe { sources: Sources::none(), ..recipe }
+    });
     &RECIPE
 }
 
@@ -98,9 +103,10 @@ async fn whatever_fails_no_container_is_left() {
     let calls = {
         let engine = docker();
         build_in(&engine, &CancellationToken::new()).await.unwrap();
-        engine.calls().len()
+        engine.calls()
     };
-    for number in 1..=calls {
+    // Without a registry this machine would bootstrap Debian, which is no matter for a unit test.
+    for number in calls.iter().filter(|call| call.operation != op::PULL_IMAGE).map(|call| call.number) {
         let engine = docker();
         engine.inject(When::Call(number), How::Refuse(EngineErrorKind::Other));
         let call = || engine.calls()[number - 1].to_string();
