@@ -65,11 +65,6 @@ pub fn current_dir() -> Result<PathBuf> {
     std::env::current_dir().map_err(|e| failure("find", Path::new("."), &e))
 }
 
-/// The whole of standard input, as text.
-pub fn read_stdin() -> Result<String> {
-    std::io::read_to_string(std::io::stdin()).map_err(|e| failure("read", Path::new("-"), &e))
-}
-
 /// The whole content of a file.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(|e| failure("read", path, &e))

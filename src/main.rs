@@ -7,7 +7,5 @@ use knarr::cli::settings::Environment;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let code = cli::run(std::env::args_os().collect(), Environment::of_process()).await;
-    // A stdin that somebody is still reading must not hold up the end: the runtime waits for blocking tasks otherwise.
-    code
+    cli::main(std::env::args_os().collect(), Environment::of_process()).await.into()
 }

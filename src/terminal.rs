@@ -1,6 +1,5 @@
-//! This process's own terminal, for programs that run in a node: raw mode, size, stderr.
+//! This process's own terminal, for programs that run in a node: raw mode, size.
 
-use std::io::Write;
 use std::os::fd::AsFd;
 
 use futures::stream::{self, Stream};
@@ -42,11 +41,4 @@ pub fn sizes() -> impl Stream<Item = (u16, u16)> {
         let size = termios::tcgetwinsize(std::io::stdout().as_fd()).ok()?;
         Some(((size.ws_col, size.ws_row), (false, changes)))
     })
-}
-
-/// Passes on what a program in a node wrote to its stderr.
-pub fn stderr(bytes: &[u8]) {
-    let mut err = std::io::stderr().lock();
-    // A stderr that is gone cannot be complained about anywhere.
-    let _ = err.write_all(bytes).and_then(|()| err.flush());
 }

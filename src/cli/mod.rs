@@ -1,32 +1,41 @@
 //! Parse, settle, dispatch: this file reads as the table of commands.
 
 pub mod args;
+pub mod outside;
 pub mod settings;
 
+use std::ffi::OsString;
 use std::io::Write;
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
 
 use self::args::{Cli, Cluster, Command, CreateWhat, DeleteWhat, Export, Get, Output};
+use self::outside::Outside;
 use self::settings::Environment;
 use crate::commands::{self, Session};
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::Host;
-use crate::kubernetes::client::KubeConnector;
 use crate::report::{self, Reporter};
-use crate::signal::Interrupt;
 
-/// The whole program as a function of its arguments and its environment; returns the process's exit status.
-pub async fn run(words: Vec<std::ffi::OsString>, environment: Environment) -> ExitCode {
+/// The program as a process: everything that it is connected to is real.
+pub async fn main(words: Vec<OsString>, environment: Environment) -> u8 {
+    match Outside::of_process() {
+        // The future of all commands is large; it is made once.
+        Ok(outside) => Box::pin(run(words, environment, outside)).await,
+        Err(e) => {
+            // A stderr that is gone cannot be complained about anywhere.
+            let _ = writeln!(std::io::stderr(), "{e}");
+            e.kind.exit_code()
+        }
+    }
+}
+
+/// The whole program as a function of its arguments, its environment and its connections; returns the exit status.
+pub async fn run<E: Engine>(words: Vec<OsString>, environment: Environment, outside: Outside<E>) -> u8 {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
-        Err(e) => {
-            // clap knows which stream help, version and usage errors belong to.
-            let _ = e.print();
-            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(ErrorKind::Usage.exit_code()));
-        }
+        Err(e) => return explain(&e, &environment, &outside),
     };
     let json = cli.global.output == Output::Json;
     let reporter = report::choose(
@@ -39,34 +48,48 @@ pub async fn run(words: Vec<std::ffi::OsString>, environment: Environment) -> Ex
             ci: environment.ci,
             no_color: environment.no_color,
         },
-        Box::new(std::io::stderr()),
+        (outside.stderr)(),
     );
-    let interrupt = match Interrupt::listen(Host::real().ignores_hangup()) {
-        Ok(interrupt) => interrupt,
-        Err(e) => return fail(&e, &*reporter, json),
-    };
-    let session = Session::new(
-        environment,
-        cli.global.output,
-        Arc::clone(&reporter),
-        interrupt.clone(),
-        Arc::new(KubeConnector),
-        Box::new(std::io::stdout()),
-    );
+    let session = Session::new(environment, cli.global.output, Arc::clone(&reporter), outside);
     let outcome = tokio::select! {
         outcome = dispatch(&session, cli.command) => outcome,
-        () = interrupt.forced() => Err(Error::new(ErrorKind::Interrupted, "stopped at once by a second signal")
-            .state("what was made so far may be left")
-            .hint("see what is left with `knarr get clusters`; remove it with `knarr delete cluster NAME`")),
+        () = session.outside.interrupt.forced() => Err(forced(session.making.get())),
     };
     reporter.finish();
     match outcome {
-        Ok(code) => code,
-        Err(e) => fail(&e, &*reporter, json),
+        Ok(status) => status,
+        Err(e) => fail(&e, &*reporter, json, &session.outside),
     }
 }
 
-async fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
+/// What a second signal leaves behind.
+fn forced(making: Option<&String>) -> Error {
+    let error = Error::new(ErrorKind::Interrupted, "stopped at once by a second signal");
+    match making {
+        Some(name) => error
+            .state(format!("what was made of cluster `{name}` so far may be left"))
+            .hint(format!("remove it with `knarr delete cluster {name}`")),
+        None => error.state("what was being done may be half done"),
+    }
+}
+
+/// Help, versions and usage errors: clap has the words and knows the stream.
+fn explain<E: Engine>(e: &clap::Error, environment: &Environment, outside: &Outside<E>) -> u8 {
+    let terminal = if e.use_stderr() { environment.stderr_terminal } else { environment.stdout_terminal };
+    let colors = terminal && !environment.dumb_terminal && !environment.no_color;
+    let text = if colors { e.render().ansi().to_string() } else { e.render().to_string() };
+    if e.use_stderr() {
+        outside.complain(text.as_bytes());
+    } else {
+        let mut out = (outside.stdout)();
+        // A reader that went away has seen enough.
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+    u8::try_from(e.exit_code()).unwrap_or(ErrorKind::Usage.exit_code())
+}
+
+async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8> {
+    let looking = "stopped before there was an answer";
     let done = match command {
         Command::Up(args) => commands::up::run(session, args).await,
         Command::Create { what: None, flags }
@@ -75,20 +98,35 @@ async fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Delete { what: None, flags }
         | Command::Delete { what: Some(DeleteWhat::Cluster(flags)), .. }
         | Command::Cluster(Cluster::Delete(flags)) => commands::delete::run(session, flags).await,
-        Command::Get(Get::Clusters) | Command::Cluster(Cluster::List) => commands::list::clusters(session).await,
-        Command::Get(Get::Nodes { cluster, all }) => commands::list::nodes(session, &cluster, all).await,
+        Command::Get(Get::Clusters) | Command::Cluster(Cluster::List) => {
+            session.unless_interrupted(looking, commands::list::clusters(session)).await
+        }
+        Command::Get(Get::Nodes { cluster, all }) => {
+            session.unless_interrupted(looking, commands::list::nodes(session, &cluster, all)).await
+        }
         Command::Get(Get::Kubeconfig { cluster, internal }) => {
-            commands::kubeconfig::get(session, &cluster, internal).await
+            session.unless_interrupted(looking, commands::kubeconfig::get(session, &cluster, internal)).await
         }
         Command::Export(Export::Kubeconfig { cluster, target, internal }) => {
             commands::kubeconfig::export(session, &cluster, &target, internal).await
         }
-        Command::Export(Export::Logs { folder, cluster }) => commands::logs::export(session, &cluster, &folder).await,
-        Command::Status(args) => commands::status::run(session, args).await,
+        Command::Export(Export::Logs { folder, cluster }) => {
+            session
+                .unless_interrupted("stopped collecting logs", commands::logs::export(session, &cluster, &folder))
+                .await
+        }
+        Command::Status(args) => session.unless_interrupted(looking, commands::status::run(session, args)).await,
         Command::Kubectl(args) => return commands::kubectl::run(session, args).await,
         Command::Exec(args) => return commands::exec::run(session, args).await,
         Command::Logs(args) => commands::logs::run(session, args).await,
-        Command::Load(what) => commands::load::run(session, what).await,
+        Command::Load(what) => {
+            session
+                .unless_interrupted(
+                    "stopped loading; some nodes may have the image, others not",
+                    commands::load::run(session, what),
+                )
+                .await
+        }
         Command::Image(what) => commands::image::run(session, what).await,
         Command::Config(what) => commands::config::run(session, &what),
         Command::Doctor(args) => commands::doctor::run(session, args).await,
@@ -96,14 +134,13 @@ async fn dispatch(session: &Session, command: Command) -> Result<ExitCode> {
         Command::Completion { shell } => commands::shell::completion(session, shell),
         Command::Man { folder } => commands::shell::man(session, &folder),
     };
-    done.map(|()| ExitCode::SUCCESS)
+    done.map(|()| 0)
 }
 
 /// The one place where an error reaches the screen.
-fn fail(error: &Error, reporter: &dyn Reporter, json: bool) -> ExitCode {
+fn fail<E: Engine>(error: &Error, reporter: &dyn Reporter, json: bool, outside: &Outside<E>) -> u8 {
     reporter.finish();
     let text = if json { serde_json::json!({ "error": error }).to_string() } else { error.to_string() };
-    // A stderr that is gone cannot be complained about anywhere.
-    let _ = writeln!(std::io::stderr(), "{text}");
-    ExitCode::from(error.kind.exit_code())
+    outside.complain(format!("{text}\n").as_bytes());
+    error.kind.exit_code()
 }

@@ -1,5 +1,6 @@
 //! Creates a cluster: load → validate → choose → plan → execute → kubeconfig → report.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -8,17 +9,16 @@ use time::OffsetDateTime;
 
 use super::{Session, entry};
 use crate::cli::args::CreateCluster;
-use crate::cluster;
+use crate::cluster::{self, Cluster};
 use crate::config::{Loaded, Overrides, Source};
 use crate::doctor::{self, Demand, Facts};
-use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, EngineErrorKind, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Created, Options};
 use crate::fs;
-use crate::host::{self, Host, Proxies};
+use crate::host::{self, Host, Proxies, Taken};
 use crate::image;
-use crate::kubeconfig::context_name;
+use crate::kubeconfig::{Store, context_name};
 use crate::pki::Pki;
 use crate::plan::layout::Egress;
 use crate::plan::{Choices, Plan};
@@ -26,19 +26,19 @@ use crate::report::human;
 use crate::spec::ClusterSpec;
 
 /// How often a lost race for a port or a subnet is tried again with another choice.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 20;
 
 /// Runs `knarr create cluster`.
-pub async fn run(session: &Session, args: CreateCluster) -> Result<()> {
-    let spec = load(session, &args)?;
+pub async fn run(session: &Session<impl Engine>, args: CreateCluster) -> Result<()> {
+    let spec = load(session, &args).await?;
     create(session, spec, &args).await.map(|_| ())
 }
 
 /// Reads the config and the flags; every problem at once, before any call to Docker.
-fn load(session: &Session, args: &CreateCluster) -> Result<ClusterSpec> {
+async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<ClusterSpec> {
     let source = match args.config.as_deref() {
         None => Source::None,
-        Some("-") => Source::Stdin(fs::read_stdin()?),
+        Some("-") => Source::Stdin(session.read_stdin().await?),
         Some(path) => Source::File(path.into(), fs::read_to_string(path.as_ref())?),
     };
     let overrides = Overrides {
@@ -57,41 +57,38 @@ fn load(session: &Session, args: &CreateCluster) -> Result<ClusterSpec> {
 }
 
 /// Creates the cluster of a valid spec; `None` after a dry run.
-pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) -> Result<Option<Plan>> {
+pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &CreateCluster) -> Result<Option<Plan>> {
     let name = spec.name.to_string();
-    let engine = session.engine().await?;
-    let info = engine.info().await?;
+    let stopped = format!("stopped before anything of cluster `{name}` was created");
     let store = session.kubeconfig(&args.target)?;
-    if !args.dry_run {
-        let (checked, warnings) = futures::future::join(preflight(session, &engine, &spec, &info), async {
-            store.as_ref().map_or(Ok(Vec::new()), |store| store.preflight(&name))
-        })
-        .await;
-        for warning in checked?.into_iter().chain(warnings?) {
-            session.warn(warning);
-        }
-    }
+    let prepared = session.unless_interrupted(&stopped, prepare(session, &spec, store.as_ref(), args.dry_run));
+    let (engine, info) = prepared.await?;
     let options =
         Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
-    let mut attempt = 1;
+    let (mut attempt, mut avoid) = (1, Vec::new());
     let (plan, pki, created) = loop {
-        let choices = choose(session, &engine, &spec, &info).await?;
+        let choosing = choose(session, &*engine, &spec, &info, &avoid);
+        let choices = session.unless_interrupted(&stopped, choosing).await?;
         let plan = Plan::create(spec.clone(), &choices, !args.wait.is_zero())?;
         if args.dry_run {
             return print_plan(session, &plan).map(|()| None);
         }
         let pki = Pki::issue(&plan.layout, OffsetDateTime::now_utc())?;
+        let _ = session.making.set(name.clone());
         let context = Context {
-            engine: std::sync::Arc::clone(&engine),
-            connector: std::sync::Arc::clone(&session.connector),
-            reporter: std::sync::Arc::clone(&session.reporter),
-            cancel: session.interrupt.token().clone(),
+            engine: Arc::clone(&engine),
+            connector: Arc::clone(&session.outside.kubernetes),
+            reporter: Arc::clone(&session.reporter),
+            cancel: session.outside.interrupt.token().clone(),
         };
         match execute::create(&context, &plan, &pki, options).await {
             Ok(created) => break (plan, pki, created),
             Err(failed) if attempt < ATTEMPTS && may_choose_again(&spec, failed.taken) => {
                 attempt += 1;
                 session.note(format!("{}; trying again with another choice", failed.error.message));
+                // Who took it may be another run for the same name; and a network in the making is in no list yet.
+                must_be_new(&cluster::list(&*engine).await?, &name)?;
+                avoid.push((plan.layout.subnet.into(), "a cluster that is just being created".to_owned()));
             }
             Err(failed) if failed.error.kind == ErrorKind::Interrupted => {
                 return Err(failed.error.also("your kubeconfig was not touched"));
@@ -112,44 +109,69 @@ pub async fn create(session: &Session, spec: ClusterSpec, args: &CreateCluster) 
     Ok(Some(plan))
 }
 
+/// Reaches Docker and looks at everything that must hold before anything is made.
+async fn prepare<E: Engine>(
+    session: &Session<E>,
+    spec: &ClusterSpec,
+    store: Option<&Store>,
+    dry_run: bool,
+) -> Result<(Arc<E>, EngineInfo)> {
+    let engine = session.engine().await?;
+    let info = engine.info().await?;
+    if !dry_run {
+        let mut warnings = preflight(session, &*engine, spec, &info).await?;
+        warnings.extend(store.map_or(Ok(Vec::new()), |store| store.preflight(spec.name.as_str()))?);
+        for warning in warnings {
+            session.warn(warning);
+        }
+    }
+    Ok((engine, info))
+}
+
 /// What must hold before anything is made.
-async fn preflight(
-    session: &Session,
-    engine: &DockerEngine,
+async fn preflight<E: Engine>(
+    session: &Session<E>,
+    engine: &E,
     spec: &ClusterSpec,
     info: &EngineInfo,
 ) -> Result<Vec<String>> {
-    let name = spec.name.as_str();
     let existing = cluster::list(engine).await?;
-    if let Some(cluster) = existing.iter().find(|c| c.name == name) {
-        let whole = cluster.first_control_plane().is_some();
-        let error =
-            Error::new(ErrorKind::Exists, format!("cluster `{name}` exists already")).state("nothing was created");
-        return Err(if whole {
-            error
-                .hint(format!("use it with `knarr kubectl --name {name} get nodes`, or see `knarr status {name}`"))
-                .hint(format!("remove it with `knarr delete cluster {name}`, or choose another name with `--name`"))
-        } else {
-            error
-                .cause("it is only half there: a creation or deletion was cut off")
-                .hint(format!("remove what is left with `knarr delete cluster {name}`"))
-        });
-    }
+    must_be_new(&existing, spec.name.as_str())?;
     let reference = spec.image.as_str();
-    let found = image::find_or_pull(engine, &session.steps(), session.interrupt.token(), reference).await?;
+    let found = image::find_or_pull(engine, &session.steps(), session.outside.interrupt.token(), reference).await?;
     image::check(&found.ok_or_else(|| image::missing(reference))?, reference, &info.arch)?;
-    let facts = Facts::of(info, Host::real(), session.environment.all.clone(), Demand::of(spec));
+    let facts = Facts::of(info, (session.outside.host)(), session.environment.all.clone(), Demand::of(spec));
     doctor::preflight(&facts).into_result()
 }
 
+/// An error if the cluster is there already, whole or in parts.
+fn must_be_new(existing: &[Cluster], name: &str) -> Result<()> {
+    let Some(cluster) = existing.iter().find(|c| c.name == name) else { return Ok(()) };
+    let error = Error::new(ErrorKind::Exists, format!("cluster `{name}` exists already")).state("nothing was created");
+    Err(if cluster.first_control_plane().is_some() {
+        error
+            .hint(format!("use it with `knarr kubectl --name {name} get nodes`, or see `knarr status {name}`"))
+            .hint(format!("remove it with `knarr delete cluster {name}`, or choose another name with `--name`"))
+    } else {
+        error
+            .cause("it is only half there: a creation or deletion was cut off")
+            .hint(format!("remove what is left with `knarr delete cluster {name}`"))
+    })
+}
+
 /// Free subnet, free ports, proxies: what this host allows, found now.
-async fn choose(session: &Session, engine: &DockerEngine, spec: &ClusterSpec, info: &EngineInfo) -> Result<Choices> {
-    let host = Host::real();
+async fn choose<E: Engine>(
+    session: &Session<E>,
+    engine: &E,
+    spec: &ClusterSpec,
+    info: &EngineInfo,
+    avoid: &[Taken],
+) -> Result<Choices> {
+    let host = (session.outside.host)();
     let (networks, net) = (engine.list_networks().await?, &spec.networking);
-    let own = [
-        (net.pod_subnet.into(), "this cluster's pods".to_owned()),
-        (net.service_subnet.into(), "this cluster's Services".to_owned()),
-    ];
+    let mut own = avoid.to_vec();
+    own.push((net.pod_subnet.into(), "this cluster's pods".to_owned()));
+    own.push((net.service_subnet.into(), "this cluster's Services".to_owned()));
     // A remote Docker has routes of its own that cannot be seen from here; its networks are known all the same.
     let routes = host.routes().filter(|_| host.runs_docker(info)).unwrap_or_default();
     let subnet = host::choose_subnet(&host::taken_subnets(&routes, &networks, &own), net.node_subnet)?;
@@ -167,11 +189,18 @@ async fn choose(session: &Session, engine: &DockerEngine, spec: &ClusterSpec, in
     let open = ports().filter(|p| p.host_port.is_none());
     let host_ports = open.map(|p| pick(p.host_address)).collect::<Result<Vec<u16>>>()?;
     let create_id = uuid::Uuid::new_v4().to_string();
-    Ok(Choices { create_id, subnet, api_port, host_ports, egress: egress(session, &host, spec, subnet) })
+    Ok(Choices {
+        create_id,
+        subnet,
+        api_port,
+        host_ports,
+        egress: egress(session, &host, spec, subnet),
+        sys_resource: host.runs_docker(info) && host.docker_has_sys_resource() == Some(true),
+    })
 }
 
 /// How the nodes reach registries: this machine's proxies, and its certificate authorities where the user named them.
-fn egress(session: &Session, host: &Host, spec: &ClusterSpec, subnet: Ipv4Net) -> Egress {
+fn egress(session: &Session<impl Engine>, host: &Host, spec: &ClusterSpec, subnet: Ipv4Net) -> Egress {
     let env = &session.environment.all;
     let net = &spec.networking;
     let mut inside: Vec<String> =
@@ -194,11 +223,11 @@ fn may_choose_again(spec: &ClusterSpec, taken: Option<EngineErrorKind>) -> bool 
     }
 }
 
-fn print_plan(session: &Session, plan: &Plan) -> Result<()> {
+fn print_plan(session: &Session<impl Engine>, plan: &Plan) -> Result<()> {
     if session.json() { session.print_json(&plan.to_json()) } else { session.print(&plan.to_string()) }
 }
 
-fn announce(session: &Session, plan: &Plan, created: &Created, args: &CreateCluster) -> Result<()> {
+fn announce(session: &Session<impl Engine>, plan: &Plan, created: &Created, args: &CreateCluster) -> Result<()> {
     let name = plan.layout.name();
     let marks = created.timings.marks();
     if session.json() {

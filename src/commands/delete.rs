@@ -21,7 +21,7 @@ struct Deleted {
 }
 
 /// Runs `knarr delete cluster`.
-pub async fn run(session: &Session, args: DeleteCluster) -> Result<()> {
+pub async fn run(session: &Session<impl Engine>, args: DeleteCluster) -> Result<()> {
     let engine = session.engine().await?;
     let names = if args.all {
         cluster::list(&*engine).await?.into_iter().map(|c| c.name).collect()
@@ -68,24 +68,26 @@ pub async fn run(session: &Session, args: DeleteCluster) -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
-async fn delete_one<E: Engine>(session: &Session, engine: &E, cluster: String) -> Deleted {
+async fn delete_one<E: Engine>(session: &Session<E>, engine: &E, cluster: String) -> Deleted {
     let step = session.steps().start(format!("deleting cluster `{cluster}`"));
-    let swept = undo::sweep(engine, &names::of_cluster(&cluster)).await;
+    let swept = undo::clean(engine, &names::of_cluster(&cluster)).await;
     if swept.is_empty() {
         step.done(format!("there is no cluster `{cluster}`, nothing to delete"));
     } else if swept.left.is_empty() {
         step.done(format!("deleted cluster `{cluster}`"));
-        session.reporter.event(Event::Detail(swept.describe()));
+        session.reporter.event(Event::Detail(swept.state()));
     }
     Deleted { cluster, swept }
 }
 
 fn incomplete(deleted: &Deleted) -> Error {
-    let mut error = Error::failed(format!("cluster `{}` is not wholly deleted", deleted.cluster))
-        .cause(deleted.swept.left.join("; "))
-        .state(deleted.swept.describe());
-    for (network, holder) in &deleted.swept.holders {
-        error = error.hint(format!("disconnect it with `docker network disconnect {network} {holder}`"));
-    }
-    error.hint(format!("then run `knarr delete cluster {}` again", deleted.cluster))
+    let error = Error::failed(format!("cluster `{}` is not wholly deleted", deleted.cluster));
+    let error = deleted.swept.left_lines().into_iter().fold(error, Error::cause);
+    let error = deleted.swept.describe().into_iter().fold(error, Error::state);
+    deleted
+        .swept
+        .hints()
+        .into_iter()
+        .fold(error, Error::hint)
+        .hint(format!("then run `knarr delete cluster {}` again", deleted.cluster))
 }

@@ -6,15 +6,14 @@ use super::Session;
 use crate::cli::args::Doctor;
 use crate::config::{Overrides, Source};
 use crate::doctor::{self, Applied, Demand, Facts, Outcome, RealShell, Report, Status};
-use crate::engine::docker::DockerEngine;
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::Host;
 
 /// Repairs may uncover the next thing to repair: Docker is installed, and only then tells about the rest.
 const ROUNDS: u32 = 3;
 
 /// Runs `knarr doctor`.
-pub async fn run(session: &Session, args: Doctor) -> Result<()> {
+pub async fn run(session: &Session<impl Engine>, args: Doctor) -> Result<()> {
     let (report, applied) = if args.fix { repair(session).await? } else { (examine(session).await?, Vec::new()) };
     if session.json() {
         session.print_json(&if args.fix { json!({ "report": report, "applied": applied }) } else { json!(report) })?;
@@ -34,7 +33,7 @@ pub async fn run(session: &Session, args: Doctor) -> Result<()> {
 }
 
 /// Repairs what is safe, for `knarr up --fix`; says what was done, and leaves it to the next step to fail.
-pub async fn mend(session: &Session) -> Result<()> {
+pub async fn mend(session: &Session<impl Engine>) -> Result<()> {
     let (_, applied) = repair(session).await?;
     if !applied.is_empty() {
         session.note(doctor::render_applied(&applied, false).trim_end());
@@ -43,7 +42,7 @@ pub async fn mend(session: &Session) -> Result<()> {
 }
 
 /// Examines and repairs until nothing more can be done; never tries the same thing twice.
-async fn repair(session: &Session) -> Result<(Report, Vec<Applied>)> {
+async fn repair(session: &Session<impl Engine>) -> Result<(Report, Vec<Applied>)> {
     let (mut report, mut all, mut tried) = (examine(session).await?, Vec::new(), Vec::new());
     let steps = session.steps();
     for _ in 0..ROUNDS {
@@ -53,7 +52,7 @@ async fn repair(session: &Session) -> Result<(Report, Vec<Applied>)> {
         }
         let applied = tokio::select! {
             applied = doctor::apply(&fixes, &RealShell, &steps) => applied,
-            () = session.interrupt.token().cancelled() => {
+            () = session.outside.interrupt.token().cancelled() => {
                 return Err(Error::new(ErrorKind::Interrupted, "stopped repairing this machine")
                     .hint("see what is left to do with `knarr doctor`"));
             }
@@ -70,10 +69,11 @@ async fn repair(session: &Session) -> Result<(Report, Vec<Applied>)> {
 }
 
 /// Asks every check, for a cluster as `knarr create` makes it without flags.
-async fn examine(session: &Session) -> Result<Report> {
+async fn examine(session: &Session<impl Engine>) -> Result<Report> {
     let spec = super::load_config(&Source::None, &Overrides::default())?.spec;
-    let engine = DockerEngine::connect(&session.environment.docker).await;
+    let engine = session.dial().await;
     let env = session.environment.all.clone();
-    let facts = Facts::gather(engine.as_ref().map_err(Clone::clone), Host::real(), env, Demand::of(&spec)).await;
+    let facts =
+        Facts::gather(engine.as_ref().map_err(Clone::clone), (session.outside.host)(), env, Demand::of(&spec)).await;
     super::blocking(move || Ok(doctor::examine(&facts))).await
 }

@@ -9,7 +9,6 @@ use super::{Session, table};
 use crate::cli::args::Image;
 use crate::engine::{Engine, EngineErrorKind, ImageInfo};
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::Host;
 use crate::image::build::{self, Built, Surroundings};
 use crate::image::platform::Arch;
 use crate::image::recipe::Recipe;
@@ -18,7 +17,7 @@ use crate::image::{self, CONTRACT_LABEL, KUBERNETES_LABEL, PLATFORM_LABEL, VERSI
 use crate::report::human;
 
 /// Runs `knarr image …`.
-pub async fn run(session: &Session, what: Image) -> Result<()> {
+pub async fn run(session: &Session<impl Engine>, what: Image) -> Result<()> {
     match what {
         Image::Build { kubernetes, platform } => build(session, kubernetes.as_deref(), platform.as_deref()).await,
         Image::List => list(session).await,
@@ -26,7 +25,7 @@ pub async fn run(session: &Session, what: Image) -> Result<()> {
     }
 }
 
-async fn build(session: &Session, kubernetes: Option<&str>, platform: Option<&str>) -> Result<()> {
+async fn build(session: &Session<impl Engine>, kubernetes: Option<&str>, platform: Option<&str>) -> Result<()> {
     let began = Instant::now();
     let arch = platform.map(Arch::of_platform).transpose()?;
     // Wrong versions are refused before any call to Docker; which processor it has does not matter for that.
@@ -38,7 +37,7 @@ async fn build(session: &Session, kubernetes: Option<&str>, platform: Option<&st
 
 /// Builds an image; for the Docker host's own processor unless told.
 async fn make<E: Engine>(
-    session: &Session,
+    session: &Session<impl Engine>,
     engine: &E,
     kubernetes: Option<&str>,
     arch: Option<Arch>,
@@ -52,12 +51,14 @@ async fn make<E: Engine>(
             recipe.kubernetes
         ));
     }
-    let surroundings = Surroundings { may_install, ..Surroundings::of(&session.environment.all, &Host::real()) };
-    let built = build::build(engine, &session.steps(), session.interrupt.token(), &recipe, &surroundings).await?;
+    let surroundings =
+        Surroundings { may_install, ..Surroundings::of(&session.environment.all, &(session.outside.host)()) };
+    let built =
+        build::build(engine, &session.steps(), session.outside.interrupt.token(), &recipe, &surroundings).await?;
     Ok((built, recipe))
 }
 
-fn show(session: &Session, built: &Built, recipe: &Recipe, began: Instant) -> Result<()> {
+fn show(session: &Session<impl Engine>, built: &Built, recipe: &Recipe, began: Instant) -> Result<()> {
     let image = &built.image;
     let parts = parts(image);
     if session.json() {
@@ -114,7 +115,7 @@ fn megabytes(bytes: u64) -> String {
     }
 }
 
-async fn list(session: &Session) -> Result<()> {
+async fn list(session: &Session<impl Engine>) -> Result<()> {
     let engine = session.engine().await?;
     let mut images = engine.list_images(CONTRACT_LABEL).await?;
     images.sort_by_key(|image| std::cmp::Reverse(image.created));
@@ -170,7 +171,7 @@ fn age(seconds: i64) -> String {
     }
 }
 
-async fn remove(session: &Session, images: &[String], force: bool) -> Result<()> {
+async fn remove(session: &Session<impl Engine>, images: &[String], force: bool) -> Result<()> {
     let engine = session.engine().await?;
     let mut removed = Vec::new();
     for image in images {
@@ -198,9 +199,9 @@ async fn remove(session: &Session, images: &[String], force: bool) -> Result<()>
 
 /// Makes sure that the node image is here: found, else pulled, else built where it is the one that this knarr
 /// builds. With `may_install` missing tools of the build are installed.
-pub async fn ensure<E: Engine>(session: &Session, engine: &E, reference: &str, may_install: bool) -> Result<()> {
+pub async fn ensure<E: Engine>(session: &Session<E>, engine: &E, reference: &str, may_install: bool) -> Result<()> {
     let steps = session.steps();
-    if image::find_or_pull(engine, &steps, session.interrupt.token(), reference).await?.is_some() {
+    if image::find_or_pull(engine, &steps, session.outside.interrupt.token(), reference).await?.is_some() {
         return Ok(());
     }
     if reference != versions::default_reference() {

@@ -2,12 +2,10 @@
 //! work as usual. Where that is impossible (another system or architecture) it runs inside the control plane.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use super::{Session, blocking, exec, kubeconfig as access};
 use crate::cli::args::Kubectl;
 use crate::cluster::{self, Cluster};
-use crate::engine::docker::DockerEngine;
 use crate::engine::{Engine, archive};
 use crate::error::{Error, Result};
 use crate::fs;
@@ -16,7 +14,7 @@ use crate::node::paths::{ADMIN_CONF, program};
 use crate::process;
 
 /// Runs `knarr kubectl`.
-pub async fn run(session: &Session, args: Kubectl) -> Result<ExitCode> {
+pub async fn run(session: &Session<impl Engine>, args: Kubectl) -> Result<u8> {
     let engine = session.engine().await?;
     let cluster = cluster::find(&*engine, &args.name).await?;
     let node = cluster.control_plane()?.name.clone();
@@ -36,9 +34,9 @@ pub async fn run(session: &Session, args: Kubectl) -> Result<ExitCode> {
 }
 
 /// The node image's kubectl in this user's cache, copied there at the first use; none without a cache folder.
-async fn kubectl_here(
-    session: &Session,
-    engine: &DockerEngine,
+async fn kubectl_here<E: Engine>(
+    session: &Session<E>,
+    engine: &E,
     cluster: &Cluster,
     node: &str,
 ) -> Result<Option<PathBuf>> {

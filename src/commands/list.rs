@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::{Session, table};
 use crate::cli::args::OneCluster;
 use crate::cluster::{self, Cluster, role};
-use crate::engine::ContainerInfo;
+use crate::engine::{ContainerInfo, Engine};
 use crate::error::Result;
 
 /// Runs `knarr get clusters`: one name a line, as kind's users know it, or JSON with everything.
-pub async fn clusters(session: &Session) -> Result<()> {
+pub async fn clusters(session: &Session<impl Engine>) -> Result<()> {
     let engine = session.engine().await?;
     let clusters = cluster::list(&*engine).await?;
     if session.json() {
@@ -27,7 +27,7 @@ pub async fn clusters(session: &Session) -> Result<()> {
 }
 
 /// Runs `knarr get nodes`.
-pub async fn nodes(session: &Session, one: &OneCluster, all: bool) -> Result<()> {
+pub async fn nodes(session: &Session<impl Engine>, one: &OneCluster, all: bool) -> Result<()> {
     let engine = session.engine().await?;
     let clusters = if all { cluster::list(&*engine).await? } else { vec![cluster::find(&*engine, &one.name).await?] };
     if session.json() {

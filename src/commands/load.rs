@@ -10,7 +10,6 @@ use tokio::sync::mpsc;
 use super::Session;
 use crate::cli::args::Load;
 use crate::cluster::{self, Cluster};
-use crate::engine::docker::DockerEngine;
 use crate::engine::{ByteStream, Engine, ExecOutput, ExecSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
@@ -26,7 +25,7 @@ struct Loaded {
 }
 
 /// Runs `knarr load …`.
-pub async fn run(session: &Session, what: Load) -> Result<()> {
+pub async fn run(session: &Session<impl Engine>, what: Load) -> Result<()> {
     let engine = session.engine().await?;
     match what {
         Load::DockerImage { images, cluster, nodes } => {
@@ -93,9 +92,9 @@ fn choose(cluster: &Cluster, wanted: &[String]) -> Result<Vec<String>> {
     Ok(if wanted.is_empty() { running } else { wanted.to_vec() })
 }
 
-async fn load(
-    session: &Session,
-    engine: Arc<DockerEngine>,
+async fn load<E: Engine>(
+    session: &Session<E>,
+    engine: Arc<E>,
     nodes: Vec<String>,
     names: Vec<String>,
     mut stream: ByteStream,
@@ -157,8 +156,8 @@ async fn load(
 }
 
 /// Feeds one node's containerd and checks that its CRI side then knows every image.
-async fn import(
-    engine: Arc<DockerEngine>,
+async fn import<E: Engine>(
+    engine: Arc<E>,
     node: String,
     names: Vec<String>,
     mut pieces: mpsc::Receiver<Arc<Vec<u8>>>,
@@ -193,13 +192,13 @@ async fn import(
         return Err(Error::failed("containerd refused it").cause(text.lines().last().unwrap_or("no reason given")));
     }
     for name in names {
-        known_to_cri(&engine, &node, &name).await?;
+        known_to_cri(&*engine, &node, &name).await?;
     }
     Ok(())
 }
 
 /// The CRI plugin marks every image that kubelet can use with a label of its own.
-async fn known_to_cri(engine: &DockerEngine, node: &str, name: &str) -> Result<()> {
+async fn known_to_cri<E: Engine>(engine: &E, node: &str, name: &str) -> Result<()> {
     let filter = format!("name=={name}");
     let list = ExecSpec::new(["ctr", "--namespace=k8s.io", "images", "list", filter.as_str()]);
     let outcome = engine.exec(node, &list).await?;

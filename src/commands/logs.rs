@@ -17,7 +17,7 @@ use crate::fs;
 const LOG_FOLDERS: [&str; 2] = [knarr_contract::LOG_DIR, "/var/log/pods"];
 
 /// Runs `knarr logs`.
-pub async fn run(session: &Session, args: Logs) -> Result<()> {
+pub async fn run(session: &Session<impl Engine>, args: Logs) -> Result<()> {
     let engine = session.engine().await?;
     let cluster = cluster::find(&*engine, &args.cluster.name).await?;
     let nodes: Vec<_> =
@@ -68,12 +68,12 @@ pub async fn run(session: &Session, args: Logs) -> Result<()> {
     let printing = futures::future::try_join_all(all);
     tokio::select! {
         result = printing => result.map(|_| ()),
-        () = session.interrupt.token().cancelled() => Ok(()),
+        () = session.outside.interrupt.token().cancelled() => Ok(()),
     }
 }
 
 /// Runs `knarr export logs`: best effort, and what could not be had is named at the end.
-pub async fn export(session: &Session, one: &OneCluster, folder: &Path) -> Result<()> {
+pub async fn export(session: &Session<impl Engine>, one: &OneCluster, folder: &Path) -> Result<()> {
     let engine = session.engine().await?;
     let cluster = cluster::find(&*engine, &one.name).await?;
     let step = session.steps().start(format!("collecting the logs of {} nodes", cluster.nodes.len()));

@@ -16,70 +16,77 @@ pub mod status;
 pub mod up;
 pub mod version;
 
-use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
+use tokio::io::AsyncReadExt;
 use tokio::sync::OnceCell;
 
 use crate::cli::args::{KubeconfigTarget, Output};
+use crate::cli::outside::Outside;
 use crate::cli::settings::Environment;
 use crate::config::{self as cluster_config, Loaded, Overrides, Source};
-use crate::engine::docker::DockerEngine;
+use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
 use crate::image::versions;
 use crate::kubeconfig::{ContextChange, Entry, Options, Outcome, Paths, Store};
-use crate::kubernetes::{Access, Connect};
+use crate::kubernetes::Access;
 use crate::report::{Event, Reporter, Steps};
-use crate::signal::Interrupt;
 
 /// One run of the program.
-pub struct Session {
+pub struct Session<E> {
     /// What the process was given.
     pub environment: Environment,
     /// The form of results.
     pub output: Output,
     /// The screen.
     pub reporter: Arc<dyn Reporter>,
-    /// Ctrl-C.
-    pub interrupt: Interrupt,
-    /// Connects to API servers.
-    pub connector: Arc<dyn Connect>,
-    stdout: Mutex<Box<dyn Write + Send>>,
-    engine: OnceCell<Arc<DockerEngine>>,
+    /// What the run is connected to.
+    pub outside: Outside<E>,
+    /// The cluster that is being made: its name goes into the words after a second interrupt.
+    pub making: OnceLock<String>,
+    engine: OnceCell<Arc<E>>,
 }
 
-impl Session {
-    /// A run that prints its results to `stdout`.
-    pub fn new(
-        environment: Environment,
-        output: Output,
-        reporter: Arc<dyn Reporter>,
-        interrupt: Interrupt,
-        connector: Arc<dyn Connect>,
-        stdout: Box<dyn Write + Send>,
-    ) -> Self {
-        Self {
-            environment,
-            output,
-            reporter,
-            interrupt,
-            connector,
-            stdout: Mutex::new(stdout),
-            engine: OnceCell::new(),
-        }
+impl<E: Engine> Session<E> {
+    /// A run with its connections.
+    pub fn new(environment: Environment, output: Output, reporter: Arc<dyn Reporter>, outside: Outside<E>) -> Self {
+        Self { environment, output, reporter, outside, making: OnceLock::new(), engine: OnceCell::new() }
     }
 
     /// Docker; connected at the first use.
-    pub async fn engine(&self) -> Result<Arc<DockerEngine>> {
+    pub async fn engine(&self) -> Result<Arc<E>> {
         self.engine.get_or_try_init(|| async { self.connect().await.map(Arc::new) }).await.cloned()
     }
 
-    async fn connect(&self) -> Result<DockerEngine> {
-        let env = &self.environment;
-        DockerEngine::connect(&env.docker).await.map_err(|e| crate::doctor::advise(e, crate::host::Host::real()))
+    async fn connect(&self) -> Result<E> {
+        self.dial().await.map_err(|e| crate::doctor::advise(e, (self.outside.host)()))
+    }
+
+    /// Connects to Docker anew; the error is as Docker left it.
+    pub async fn dial(&self) -> Result<E> {
+        (self.outside.docker)(self.environment.docker.clone()).await
+    }
+
+    /// The whole of standard input, as text.
+    pub async fn read_stdin(&self) -> Result<String> {
+        let mut text = String::new();
+        (self.outside.stdin)()
+            .read_to_string(&mut text)
+            .await
+            .map_err(|e| Error::failed("cannot read standard input").source(&e))?;
+        Ok(text)
+    }
+
+    /// Does work that may be dropped at any moment, and drops it at the first interrupt; `headline` says what ended.
+    pub async fn unless_interrupted<T>(&self, headline: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            outcome = work => outcome,
+            () = self.outside.interrupt.token().cancelled() => Err(Error::new(ErrorKind::Interrupted, headline)),
+        }
     }
 
     /// Steps on the screen.
@@ -104,7 +111,7 @@ impl Session {
 
     /// Prints bytes on stdout as they are. A reader that went away ends the program quietly.
     pub fn print_bytes(&self, bytes: &[u8]) -> Result<()> {
-        let mut out = self.stdout.lock().map_err(|_| Error::new(ErrorKind::Bug, "stdout is broken"))?;
+        let mut out = (self.outside.stdout)();
         match out.write_all(bytes).and_then(|()| out.flush()) {
             Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
                 Err(Error::failed("cannot write to stdout").source(&e))
@@ -146,7 +153,7 @@ impl Session {
 
     /// Writes a cluster's kubeconfig entry and says what became of the current context.
     pub async fn remember_context(&self, store: &Store, entry: Entry, switch: bool) -> Result<Outcome> {
-        let (store, interrupt) = (store.clone(), self.interrupt.clone());
+        let (store, interrupt) = (store.clone(), self.outside.interrupt.clone());
         let outcome = blocking(move || store.merge(&entry, switch, &|| interrupt.is_interrupted())).await?;
         self.tell(&outcome);
         Ok(outcome)
@@ -155,7 +162,7 @@ impl Session {
     /// Removes a cluster's kubeconfig entries and says what became of the current context.
     pub async fn forget_context(&self, store: &Option<Store>, cluster: &str) -> Result<()> {
         let Some(store) = store.clone() else { return Ok(()) };
-        let (cluster, interrupt) = (cluster.to_owned(), self.interrupt.clone());
+        let (cluster, interrupt) = (cluster.to_owned(), self.outside.interrupt.clone());
         let outcome = blocking(move || store.remove(&cluster, None, &|| interrupt.is_interrupted())).await?;
         self.tell(&outcome);
         Ok(())

@@ -6,18 +6,19 @@ use clap::CommandFactory;
 
 use super::Session;
 use crate::cli::args::Cli;
+use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::fs;
 
 /// Runs `knarr completion`.
-pub fn completion(session: &Session, shell: clap_complete::Shell) -> Result<()> {
+pub fn completion(session: &Session<impl Engine>, shell: clap_complete::Shell) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "knarr", &mut script);
     session.print_bytes(&script)
 }
 
 /// Runs `knarr man`: one page for the program and one for every command.
-pub fn man(session: &Session, folder: &Path) -> Result<()> {
+pub fn man(session: &Session<impl Engine>, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder, 0o755, None)?;
     let mut command = Cli::command();
     command.build();

@@ -47,7 +47,7 @@ struct Certificate {
 }
 
 /// Runs `knarr status`; a cluster that is not well is an error after its report.
-pub async fn run(session: &Session, args: Status) -> Result<()> {
+pub async fn run(session: &Session<impl Engine>, args: Status) -> Result<()> {
     let engine = session.engine().await?;
     let name = args.name.or(args.positional_name).unwrap_or_else(|| DEFAULT_NAME.into());
     let cluster = cluster::find(&*engine, &name).await?;
@@ -65,7 +65,7 @@ pub async fn run(session: &Session, args: Status) -> Result<()> {
         .hint(format!("see the logs with `knarr logs --name {name}`")))
 }
 
-async fn gather<E: Engine>(session: &Session, engine: &E, cluster: &Cluster) -> ClusterStatus {
+async fn gather<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) -> ClusterStatus {
     let (agents, kubernetes, certificates) = futures::future::join3(
         join_all(cluster.nodes.iter().map(|node| agent(engine, node))),
         kubernetes(session, engine, cluster),
@@ -143,12 +143,12 @@ async fn agent<E: Engine>(engine: &E, node: &ContainerInfo) -> Option<NodeStatus
 }
 
 async fn kubernetes<E: Engine>(
-    session: &Session,
+    session: &Session<E>,
     engine: &E,
     cluster: &Cluster,
 ) -> Result<(Vec<NodeHealth>, Vec<String>)> {
     let access = cluster::access(engine, cluster).await?;
-    let client = session.connector.connect(&access)?;
+    let client = session.outside.kubernetes.connect(&access)?;
     futures::future::try_join(client.nodes(), client.failing_checks()).await
 }
 

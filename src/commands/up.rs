@@ -20,7 +20,7 @@ use crate::spec::values::{PortMapping, Protocol};
 const FAVOURITE_PORT: u16 = 8080;
 
 /// Runs `knarr up`.
-pub async fn run(session: &Session, args: Up) -> Result<()> {
+pub async fn run(session: &Session<impl Engine>, args: Up) -> Result<()> {
     let name = args.name.clone().unwrap_or_else(|| DEFAULT_NAME.into());
     // The name is checked before anything on this machine is touched.
     let mut spec = spec(&name, args.workers)?;
@@ -75,19 +75,22 @@ fn create_flags(args: &Up, name: &str) -> CreateCluster {
 }
 
 async fn start_sample<E: Engine>(
-    session: &Session,
+    session: &Session<E>,
     engine: &E,
     cluster: &Cluster,
     wait: std::time::Duration,
 ) -> Result<()> {
     let step = session.steps().start("starting the sample application");
     let access = cluster::access(engine, cluster).await?;
-    let client = session.connector.connect(&access)?;
+    let client = session.outside.kubernetes.connect(&access)?;
     let objects = manifests::hello()?;
     let progress = |what: &str| step.progress(what);
     let work = async {
         client.apply(&objects, &progress).await?;
-        client.deployment_available(HELLO_NAME, HELLO_NAME, &progress).await
+        client.deployment_available(HELLO_NAME, HELLO_NAME, &progress).await?;
+        // The Pods are ready, but kube-proxy may not yet know the Service: only an answer from here counts.
+        progress(&format!("{} does not answer yet", url(cluster)?));
+        host::until_http_answers(&url(cluster)?).await
     };
     let late = || {
         Error::new(crate::error::ErrorKind::NotReady, "the sample application did not start in time")
@@ -96,7 +99,7 @@ async fn start_sample<E: Engine>(
     };
     tokio::select! {
         result = tokio::time::timeout(wait, work) => result.map_err(|_| late())??,
-        () = session.interrupt.token().cancelled() => {
+        () = session.outside.interrupt.token().cancelled() => {
             return Err(Error::new(crate::error::ErrorKind::Interrupted, "stopped starting the sample application")
                 .state(format!("the cluster `{}` runs", cluster.name)));
         }
@@ -118,7 +121,7 @@ fn url(cluster: &Cluster) -> Result<String> {
     Ok(format!("http://{address}"))
 }
 
-fn report(session: &Session, cluster: &Cluster) -> Result<()> {
+fn report(session: &Session<impl Engine>, cluster: &Cluster) -> Result<()> {
     let url = url(cluster)?;
     let name = &cluster.name;
     let flag = if name == DEFAULT_NAME { String::new() } else { format!(" --name {name}") };

@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use super::Session;
+use crate::engine::Engine;
 use crate::error::Result;
 use crate::image::versions;
 
 /// Runs `knarr version`.
-pub fn run(session: &Session) -> Result<()> {
+pub fn run(session: &Session<impl Engine>) -> Result<()> {
     let version = env!("CARGO_PKG_VERSION");
     let kubernetes = versions::kubernetes();
     if session.json() {

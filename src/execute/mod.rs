@@ -1,7 +1,8 @@
 //! Carries out a plan: phase by phase, the steps of a phase together, cancellable, and undone when it fails.
 //!
 //! After a cancel no new step starts, calls that change something are finished (a dropped request may still be carried
-//! out by Docker), waits are dropped at once, and only when everything is joined the undo begins.
+//! out by Docker), waits are dropped at once, and only when everything is joined the undo begins. A Docker that does not
+//! answer is not waited for without end: see [`GRACE`].
 
 mod failure;
 pub mod timings;
@@ -9,14 +10,15 @@ pub mod undo;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::failure::Failure;
 use self::timings::Timings;
-use crate::engine::{ContainerSpec, Engine, EngineError, EngineErrorKind, NetworkSpec, archive};
+use crate::engine::{ContainerSpec, Engine, EngineError, EngineErrorKind, EngineResult, NetworkSpec, archive, op};
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::dns;
 use crate::health::nodes::NodeWatch;
@@ -30,6 +32,12 @@ use crate::report::{Reporter, Steps};
 /// Between two tries to reach an API server that does not answer yet; its own agent tells when it does, so this only
 /// bridges the last milliseconds.
 const RETRY: Duration = Duration::from_millis(20);
+
+/// How long calls in flight may still take after an interrupt, or after the time is up. Together with the undo's own
+/// deadline it stays below the 15 seconds within which an interrupted run ends.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long runs that lost the race for a name may take to remove what they made.
+const LOSERS_TIDY_UP: Duration = Duration::from_secs(10);
 
 /// What carrying out a plan needs from outside.
 pub struct Context<E> {
@@ -87,6 +95,7 @@ pub async fn create<E: Engine>(
         watch: NodeWatch::new(Arc::clone(&context.engine)),
         kubernetes: OnceLock::new(),
         last_reason: Mutex::default(),
+        in_flight: Mutex::default(),
     };
     match run.phases().await {
         Ok(()) => Ok(Created { timings: run.timings.clone(), kubernetes: run.kubernetes.get().cloned() }),
@@ -115,6 +124,8 @@ struct Run<'a, E> {
     kubernetes: OnceLock<Arc<dyn Kubernetes>>,
     /// The last thing a wait said it waits for.
     last_reason: Mutex<Option<String>>,
+    /// The calls that Docker has not answered yet, in words.
+    in_flight: Mutex<Vec<String>>,
 }
 
 impl<E: Engine> Run<'_, E> {
@@ -133,7 +144,12 @@ impl<E: Engine> Run<'_, E> {
                 }
             };
             // Every step is joined, whatever the others do: nothing may come into being after the undo.
-            let outcomes = join_all(phase.steps.iter().map(|step| self.step(step, &progress))).await;
+            let work = join_all(phase.steps.iter().map(|step| self.step(step, &progress)));
+            let outcomes = tokio::select! {
+                biased;
+                outcomes = work => outcomes,
+                () = self.end_of_patience() => return Err(self.unanswered(index, total, &phase.title).into()),
+            };
             let failure = outcomes.into_iter().filter_map(std::result::Result::err).reduce(Failure::worse);
             match failure {
                 Some(_) if self.context.cancel.is_cancelled() => {
@@ -145,7 +161,35 @@ impl<E: Engine> Run<'_, E> {
                 }
             }
         }
-        Ok(())
+        match self.plan.phases.last() {
+            Some(last) if self.context.cancel.is_cancelled() => {
+                Err(self.interrupted(total - 1, total, &last.title).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends some time after a cancel or the deadline: by then every call that Docker answers at all is over.
+    async fn end_of_patience(&self) {
+        tokio::select! {
+            () = self.context.cancel.cancelled() => {}
+            () = tokio::time::sleep_until(self.deadline) => {}
+        }
+        tokio::time::sleep(GRACE).await;
+    }
+
+    fn unanswered(&self, index: usize, total: usize, title: &str) -> Error {
+        let cluster = self.plan.layout.name();
+        let error = if self.context.cancel.is_cancelled() {
+            self.interrupted(index, total, title)
+        } else {
+            let wait = humantime::format_duration(self.wait);
+            Error::new(ErrorKind::NotReady, format!("cluster `{cluster}` did not become usable within {wait}"))
+        };
+        let calls = self.in_flight.lock().map(|calls| calls.join(", ")).unwrap_or_default();
+        error.cause(format!("Docker does not answer: {calls}")).hint(format!(
+            "Docker may still carry this out; when it answers again, run `knarr delete cluster {cluster}`"
+        ))
     }
 
     fn interrupted(&self, index: usize, total: usize, title: &str) -> Error {
@@ -175,7 +219,7 @@ impl<E: Engine> Run<'_, E> {
     }
 
     async fn create_network(&self, spec: &NetworkSpec) -> std::result::Result<(), Failure> {
-        let id = self.context.engine.create_network(spec).await.map_err(|e| self.refused(e))?;
+        let id = self.call(op::CREATE_NETWORK, &spec.name, self.context.engine.create_network(spec)).await?;
         // Attaching by id keeps two runs apart that made a network of the same name at the same moment.
         let _ = self.network_id.set(id);
         Ok(())
@@ -194,7 +238,7 @@ impl<E: Engine> Run<'_, E> {
         if let (Some(attachment), Some(id)) = (&mut spec.network, self.network_id.get()) {
             attachment.network.clone_from(id);
         }
-        self.context.engine.create_container(&spec).await.map_err(|e| self.refused(e))
+        self.call(op::CREATE_CONTAINER, &spec.name, self.context.engine.create_container(&spec)).await
     }
 
     async fn start_node(&self, node: &NodeStep) -> std::result::Result<(), Failure> {
@@ -206,12 +250,33 @@ impl<E: Engine> Run<'_, E> {
         };
         self.go_on()?;
         let tar = pack(&node.files, self.pki)?;
-        self.context.engine.put_archive(&id, "/", tar).await.map_err(|e| self.refused(e))?;
+        self.call(op::PUT_ARCHIVE, name, self.context.engine.put_archive(&id, "/", tar)).await?;
         self.go_on()?;
-        self.context.engine.start_container(&id).await.map_err(|e| self.refused(e))?;
+        self.start_container(name, &id).await?;
         self.timings.mark(timings::CONTAINERS_STARTED);
         self.watch.add(name);
         Ok(())
+    }
+
+    /// Starts a container. Docker looks its network up by name, and refuses while there are two of that name: another
+    /// run for the same cluster made one in the same moment, lost the race for the container's name and is removing it.
+    async fn start_container(&self, name: &str, id: &str) -> std::result::Result<(), Failure> {
+        let patience = Instant::now() + LOSERS_TIDY_UP;
+        let insisting = async {
+            loop {
+                match self.context.engine.start_container(id).await {
+                    Err(e)
+                        if e.detail.contains("is ambiguous")
+                            && Instant::now() < patience
+                            && !self.context.cancel.is_cancelled() =>
+                    {
+                        tokio::time::sleep(RETRY).await;
+                    }
+                    outcome => return outcome,
+                }
+            }
+        };
+        self.call(op::START_CONTAINER, name, insisting).await
     }
 
     /// Refuses to begin another call after an interrupt.
@@ -222,9 +287,25 @@ impl<E: Engine> Run<'_, E> {
         Ok(())
     }
 
-    /// A refusal of Docker as a person should read it.
-    fn refused(&self, e: EngineError) -> Failure {
-        failure::explain(e, &self.plan.layout)
+    /// A call that changes something: known while it is in flight, its refusal as a person should read it.
+    async fn call<T>(
+        &self,
+        operation: &'static str,
+        name: &str,
+        call: impl Future<Output = EngineResult<T>>,
+    ) -> std::result::Result<T, Failure> {
+        let words = format!("{operation} `{name}`");
+        if let Ok(mut calls) = self.in_flight.lock() {
+            calls.push(words.clone());
+        }
+        let answer = call.await;
+        if let Ok(mut calls) = self.in_flight.lock()
+            && let Some(at) = calls.iter().position(|c| *c == words)
+        {
+            calls.swap_remove(at);
+        }
+        // Where the call named an id, the person is told the name.
+        answer.map_err(|e| failure::explain(EngineError { object: name.to_owned(), ..e }, &self.plan.layout))
     }
 
     fn kubernetes(&self) -> Result<&Arc<dyn Kubernetes>> {
@@ -243,7 +324,7 @@ impl<E: Engine> Run<'_, E> {
             () = self.context.cancel.cancelled() => Err(Error::new(ErrorKind::Interrupted, "interrupted")),
             result = wait => result,
             error = self.watch.doom() => Err(error),
-            () = tokio::time::sleep_until(self.deadline.into()) => Err(self.too_late().await),
+            () = tokio::time::sleep_until(self.deadline) => Err(self.too_late().await),
         }
     }
 
@@ -266,6 +347,10 @@ impl<E: Engine> Run<'_, E> {
     async fn reach(&self, milestone: Milestone, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
         match milestone {
             Milestone::ApiAnswers => self.api_answers(progress).await,
+            Milestone::ComponentsReady => {
+                self.watch.all_ready(progress).await;
+                Ok(())
+            }
             Milestone::NodesReady => {
                 let names: Vec<String> = self.plan.layout.nodes.iter().map(|n| n.spec.name.to_string()).collect();
                 self.kubernetes()?.nodes_ready(&names, progress).await?;
@@ -289,10 +374,10 @@ impl<E: Engine> Run<'_, E> {
 
     async fn api_answers(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
         let first = self.plan.layout.first_control_plane().spec.name.as_str();
-        progress("etcd");
+        progress("etcd is starting");
         self.watch.component_ready(first, "etcd").await;
         self.timings.mark(timings::ETCD);
-        progress("kube-apiserver");
+        progress("kube-apiserver is starting");
         self.watch.component_ready(first, "kube-apiserver").await;
         let kubernetes = self.kubernetes()?;
         while let Err(e) = kubernetes.answers().await {

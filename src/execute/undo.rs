@@ -1,20 +1,73 @@
 //! Takes back what a run, or a whole cluster, has made. Docker's labels say what that is, so a crash loses nothing.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
-use serde::Serialize;
+use futures::future::{join, join_all};
+use serde::{Serialize, Serializer};
 
-use crate::engine::{Engine, EngineError, EngineErrorKind};
+use crate::engine::{Engine, EngineError};
 use crate::error::Error;
 use crate::plan::{Plan, names};
 use crate::report::{Reporter, Steps};
 
 /// How long a clean-up may take before it is reported as incomplete.
-const DEADLINE: Duration = Duration::from_secs(12);
+const DEADLINE: Duration = Duration::from_secs(9);
+/// How often what could not be removed is tried again, and after which pause.
+const RETRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(200);
 
-/// What a sweep removed and what it could not.
+/// The sorts of things that a cluster is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort {
+    /// A node.
+    Container,
+    /// The cluster's network.
+    Network,
+    /// A node's `/var`.
+    Volume,
+}
+
+impl fmt::Display for Sort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Container => "container",
+            Self::Network => "network",
+            Self::Volume => "volume",
+        })
+    }
+}
+
+/// Something that is still there, or that could not be looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// What it is.
+    pub sort: Sort,
+    /// Its name; none if Docker would not even list what is there.
+    pub name: Option<String>,
+    /// Docker's own words.
+    pub why: String,
+    /// For a network: the running containers of others that hold it.
+    pub holders: Vec<String>,
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{} `{name}`: {}", self.sort, self.why),
+            None => write!(f, "cannot look for {}s: {}", self.sort, self.why),
+        }
+    }
+}
+
+impl Serialize for Left {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What a clean-up removed and what it could not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Swept {
@@ -24,21 +77,22 @@ pub struct Swept {
     pub networks: Vec<String>,
     /// Names of removed volumes.
     pub volumes: Vec<String>,
-    /// What is still there and why, one sentence each.
-    pub left: Vec<String>,
-    /// The attached containers of others that hold a network.
-    #[serde(skip)]
-    pub holders: Vec<(String, String)>,
+    /// What is still there and why.
+    pub left: Vec<Left>,
 }
 
 impl Swept {
     /// Whether there was nothing to remove.
     pub fn is_empty(&self) -> bool {
-        self.containers.is_empty() && self.networks.is_empty() && self.volumes.is_empty() && self.left.is_empty()
+        self.removed_nothing() && self.left.is_empty()
     }
 
-    /// `removed 3 containers, 1 network and 3 volumes`, or what there was nothing of.
-    pub fn describe(&self) -> String {
+    fn removed_nothing(&self) -> bool {
+        self.containers.is_empty() && self.networks.is_empty() && self.volumes.is_empty()
+    }
+
+    /// `removed 3 containers, 1 network and 3 volumes`; none if nothing was.
+    pub fn describe(&self) -> Option<String> {
         let some = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}{}", if n == 1 { "" } else { "s" }));
         let parts: Vec<String> = [
             some(self.containers.len(), "container"),
@@ -48,25 +102,112 @@ impl Swept {
         .into_iter()
         .flatten()
         .collect();
-        match parts.split_last() {
-            None => "nothing was created".into(),
-            Some((only, [])) => format!("removed {only}"),
-            Some((last, others)) => format!("removed {} and {last}", others.join(", ")),
+        let (last, others) = parts.split_last()?;
+        Some(if others.is_empty() {
+            format!("removed {last}")
+        } else {
+            format!("removed {} and {last}", others.join(", "))
+        })
+    }
+
+    /// What was removed, and then a line for everything that is left behind.
+    pub fn state(&self) -> String {
+        let lines: Vec<String> = self.describe().into_iter().chain(self.left_lines()).collect();
+        if lines.is_empty() { "nothing was created".into() } else { lines.join("\n") }
+    }
+
+    /// A line for everything that is left behind; what Docker refused to list for one reason is one line.
+    pub fn left_lines(&self) -> Vec<String> {
+        let named = self.left.iter().filter(|left| left.name.is_some()).map(|left| format!("left behind: {left}"));
+        let mut unseen: Vec<(&str, Vec<String>)> = Vec::new();
+        for left in self.left.iter().filter(|left| left.name.is_none()) {
+            let sort = format!("{}s", left.sort);
+            match unseen.iter_mut().find(|(why, _)| *why == left.why) {
+                Some((_, sorts)) => sorts.push(sort),
+                None => unseen.push((&left.why, vec![sort])),
+            }
+        }
+        let unseen = unseen.into_iter().map(|(why, sorts)| format!("cannot look for {}: {why}", sorts.join(", ")));
+        named.chain(unseen).collect()
+    }
+
+    /// Commands that help with what is left.
+    pub fn hints(&self) -> Vec<String> {
+        let held = self.left.iter().filter_map(|left| left.name.as_ref().map(|name| (name, &left.holders)));
+        held.flat_map(|(network, holders)| {
+            holders.iter().map(move |h| format!("disconnect it with `docker network disconnect {network} {h}`"))
+        })
+        .collect()
+    }
+
+    fn note(&mut self, sort: Sort, name: String) {
+        let names = match sort {
+            Sort::Container => &mut self.containers,
+            Sort::Network => &mut self.networks,
+            Sort::Volume => &mut self.volumes,
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+
+    fn outcome(&mut self, sort: Sort, name: String, outcome: Result<(), EngineError>, holders: Vec<String>) {
+        match outcome {
+            Ok(()) => self.note(sort, name),
+            Err(e) => self.left.push(Left { sort, name: Some(name), why: e.detail, holders }),
+        }
+    }
+
+    fn unseen(&mut self, sort: Sort, e: EngineError) {
+        self.left.push(Left { sort, name: None, why: e.detail, holders: Vec::new() });
+    }
+
+    /// Adds what a later look found. What was left before and is not any more was removed in the meantime.
+    fn then(&mut self, later: Self) {
+        for gone in std::mem::replace(&mut self.left, later.left) {
+            let unseen = self.left.iter().any(|left| left.sort == gone.sort && left.name.is_none());
+            if let (Some(name), false) = (gone.name, unseen)
+                && !self.left.iter().any(|left| left.sort == gone.sort && left.name.as_ref() == Some(&name))
+            {
+                self.note(gone.sort, name);
+            }
+        }
+        let removed =
+            [(Sort::Container, later.containers), (Sort::Network, later.networks), (Sort::Volume, later.volumes)];
+        for (sort, names) in removed {
+            for name in names {
+                self.note(sort, name);
+            }
         }
     }
 }
 
-/// Removes everything that carries `label`: containers together, then networks and volumes together.
-pub async fn sweep<E: Engine>(engine: &E, label: &str) -> Swept {
+/// Removes everything that carries `label`, and looks again until nothing more comes to light: a call whose answer was
+/// lost may still have been carried out, and what was busy may be free a moment later.
+pub async fn clean<E: Engine>(engine: &E, label: &str) -> Swept {
+    let mut all = sweep(engine, label).await;
+    let mut tries = 0;
+    while !all.is_empty() {
+        if !all.left.is_empty() {
+            if tries == RETRIES {
+                break;
+            }
+            tries += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
+        let more = sweep(engine, label).await;
+        let end = more.is_empty();
+        all.then(more);
+        if end {
+            break;
+        }
+    }
+    all
+}
+
+/// Looks once: containers together, then networks and volumes together.
+async fn sweep<E: Engine>(engine: &E, label: &str) -> Swept {
     let mut swept = Swept::default();
-    let note = |swept: &mut Swept, outcome: Result<(), EngineError>, what: &str, name: String| match outcome {
-        Ok(()) => match what {
-            "container" => swept.containers.push(name),
-            "network" => swept.networks.push(name),
-            _ => swept.volumes.push(name),
-        },
-        Err(e) => swept.left.push(format!("{what} `{name}`: {}", e.detail)),
-    };
     match engine.list_containers(label).await {
         Ok(found) => {
             let removed = join_all(found.into_iter().map(|c| async move {
@@ -74,10 +215,10 @@ pub async fn sweep<E: Engine>(engine: &E, label: &str) -> Swept {
                 (outcome, c.name)
             }));
             for (outcome, name) in removed.await {
-                note(&mut swept, outcome, "container", name);
+                swept.outcome(Sort::Container, name, outcome, Vec::new());
             }
         }
-        Err(e) => swept.left.push(format!("containers: {}", e.detail)),
+        Err(e) => swept.unseen(Sort::Container, e),
     }
     let networks = async {
         let (key, value) = label.split_once('=').unwrap_or((label, ""));
@@ -101,25 +242,22 @@ pub async fn sweep<E: Engine>(engine: &E, label: &str) -> Swept {
             .await,
         )
     };
-    let (networks, volumes) = futures::future::join(networks, volumes).await;
+    let (networks, volumes) = join(networks, volumes).await;
     match networks {
         Ok(all) => {
             for (outcome, network) in all {
-                if outcome.is_err() {
-                    swept.holders.extend(network.containers.iter().map(|c| (network.name.clone(), c.clone())));
-                }
-                note(&mut swept, outcome, "network", network.name);
+                swept.outcome(Sort::Network, network.name, outcome, network.containers);
             }
         }
-        Err(e) => swept.left.push(format!("networks: {}", e.detail)),
+        Err(e) => swept.unseen(Sort::Network, e),
     }
     match volumes {
         Ok(all) => {
             for (outcome, name) in all {
-                note(&mut swept, outcome, "volume", name);
+                swept.outcome(Sort::Volume, name, outcome, Vec::new());
             }
         }
-        Err(e) => swept.left.push(format!("volumes: {}", e.detail)),
+        Err(e) => swept.unseen(Sort::Volume, e),
     }
     swept
 }
@@ -142,42 +280,17 @@ pub async fn after_failure<E: Engine>(
     let steps = Steps::new(Arc::clone(reporter));
     let step = steps.start("removing what this run made");
     let label = names::of_run(&plan.layout.create_id);
-    // A call whose answer was lost may still be carried out: look again until nothing is found.
-    let swept = tokio::time::timeout(DEADLINE, async {
-        let mut all = sweep(engine, &label).await;
-        loop {
-            let more = sweep(engine, &label).await;
-            if more.is_empty() || !more.left.is_empty() {
-                all.left.extend(more.left.into_iter().filter(|l| !all.left.contains(l)).collect::<Vec<_>>());
-                return all;
-            }
-            // What could not be removed at first is gone now.
-            all.left.clear();
-            all.containers.extend(more.containers);
-            all.networks.extend(more.networks);
-            all.volumes.extend(more.volumes);
-        }
-    })
-    .await;
-    let Ok(swept) = swept else {
+    let Ok(swept) = tokio::time::timeout(DEADLINE, clean(engine, &label)).await else {
         drop(step);
         return error
             .state(format!("clean-up did not end within {}", humantime::format_duration(DEADLINE)))
             .hint(format!("remove what is left with {delete}"));
     };
     if swept.left.is_empty() {
-        step.done(swept.describe());
-        return error.state(swept.describe());
+        step.done(swept.state());
+        return error.state(swept.state());
     }
     drop(step);
-    let mut error = error.state(format!("{}\nleft behind: {}", swept.describe(), swept.left.join("; ")));
-    for (network, holder) in &swept.holders {
-        error = error.hint(format!("disconnect it with `docker network disconnect {network} {holder}`"));
-    }
-    error.hint(format!("then remove the rest with {delete}"))
-}
-
-/// Whether an engine error means that nothing can be swept since Docker does not answer.
-pub fn unreachable(e: &EngineError) -> bool {
-    matches!(e.kind, EngineErrorKind::Unreachable | EngineErrorKind::Denied)
+    let error = swept.hints().into_iter().fold(error.state(swept.state()), Error::hint);
+    error.hint(format!("remove what is left with {delete}"))
 }

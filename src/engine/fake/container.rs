@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::world::{Answer, Network, World, refuse};
 use crate::engine::archive::{self, Item, Tree};
-use crate::engine::{
-    ContainerInfo, ContainerSpec, ContainerState, EngineErrorKind, MountSource, PortBinding, PublishedPort, Stats,
-};
+use crate::engine::{ContainerInfo, ContainerSpec, ContainerState, EngineErrorKind, MountSource, PortBinding, Stats};
 
 pub(super) struct Container {
     pub(super) id: String,
@@ -43,7 +41,7 @@ impl Container {
 
     pub(super) fn info(&self) -> ContainerInfo {
         let address = if self.is_running() { self.address } else { self.fixed_address() };
-        let published = |port: &PortBinding| PublishedPort {
+        let published = |port: &PortBinding| PortBinding {
             host_address: port.host_address,
             host_port: port.host_port,
             container_port: port.container_port,
