@@ -7,12 +7,12 @@ use time::OffsetDateTime;
 
 use super::{Session, table};
 use crate::cli::args::Image;
-use crate::engine::{Engine, ImageInfo};
+use crate::engine::{Engine, EngineErrorKind, ImageInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::build::{self, Built, Surroundings};
 use crate::image::platform::Arch;
 use crate::image::recipe::Recipe;
-use crate::image::versions::{self, Versions};
+use crate::image::versions;
 use crate::image::{self, CONTRACT_LABEL, KUBERNETES_LABEL, PLATFORM_LABEL, VERSIONS_LABEL};
 use crate::report::human;
 
@@ -27,12 +27,11 @@ pub async fn run(session: &Session<impl Engine>, what: Image) -> Result<()> {
 
 async fn build(session: &Session<impl Engine>, kubernetes: Option<&str>, platform: Option<&str>) -> Result<()> {
     let began = Instant::now();
-    let table = versions::pinned();
     let arch = platform.map(Arch::of_platform).transpose()?;
     // Wrong versions are refused before any call to Docker; which processor it has does not matter for that.
-    Recipe::new(table, kubernetes, Arch::Amd64, Arch::Amd64)?;
+    Recipe::new(versions::pinned(), kubernetes, Arch::Amd64, Arch::Amd64)?;
     let engine = session.engine().await?;
-    let (built, recipe) = make(session, &*engine, table, kubernetes, arch).await?;
+    let (built, recipe) = make(session, &*engine, kubernetes, arch, false).await?;
     show(session, &built, &recipe, began)
 }
 
@@ -40,19 +39,20 @@ async fn build(session: &Session<impl Engine>, kubernetes: Option<&str>, platfor
 async fn make<E: Engine>(
     session: &Session<impl Engine>,
     engine: &E,
-    table: &Versions,
     kubernetes: Option<&str>,
     arch: Option<Arch>,
+    may_install: bool,
 ) -> Result<(Built, Recipe)> {
     let own = Arch::of_docker(&engine.info().await?.arch)?;
-    let recipe = Recipe::new(table, kubernetes, arch.unwrap_or(own), own)?;
+    let recipe = Recipe::new(versions::pinned(), kubernetes, arch.unwrap_or(own), own)?;
     if recipe.kubernetes != versions::kubernetes() {
         session.warn(format!(
             "Kubernetes {} is not the pinned version: the sums of its modules are taken as they come",
             recipe.kubernetes
         ));
     }
-    let surroundings = Surroundings::of(&session.environment.all, &(session.outside.host)());
+    let surroundings =
+        Surroundings { may_install, ..Surroundings::of(&session.environment.all, &(session.outside.host)()) };
     let built =
         build::build(engine, &session.steps(), session.outside.interrupt.token(), &recipe, &surroundings).await?;
     Ok((built, recipe))
@@ -182,7 +182,12 @@ async fn remove(session: &Session<impl Engine>, images: &[String], force: bool) 
                     .hint(format!("remove it with `docker rmi {image}`")));
             }
             Some(_) => {
-                engine.remove_image(image, force).await?;
+                engine.remove_image(image, force).await.map_err(|e| match e.kind {
+                    EngineErrorKind::Conflict => Error::from(e).hint(
+                        "see which clusters use it with `knarr get clusters`, or use `--force` if none of them runs",
+                    ),
+                    _ => e.into(),
+                })?;
                 removed.push(image);
                 session.note(format!("removed `{image}`"));
             }
@@ -192,8 +197,9 @@ async fn remove(session: &Session<impl Engine>, images: &[String], force: bool) 
     if session.json() { session.print_json(&json!({"removed": removed})) } else { Ok(()) }
 }
 
-/// Makes sure that the node image is here: found, else pulled, else built where it is one that can be built.
-pub async fn ensure<E: Engine>(session: &Session<E>, engine: &E, reference: &str) -> Result<()> {
+/// Makes sure that the node image is here: found, else pulled, else built where it is the one that this knarr
+/// builds. With `may_install` missing tools of the build are installed.
+pub async fn ensure<E: Engine>(session: &Session<E>, engine: &E, reference: &str, may_install: bool) -> Result<()> {
     let steps = session.steps();
     if image::find_or_pull(engine, &steps, session.outside.interrupt.token(), reference).await?.is_some() {
         return Ok(());
@@ -202,7 +208,7 @@ pub async fn ensure<E: Engine>(session: &Session<E>, engine: &E, reference: &str
         return Err(image::missing(reference));
     }
     session.note("the node image is not here yet: it is built from source, once, in about 20 minutes on 2 cores");
-    make(session, engine, versions::pinned(), None, None).await.map(|_| ())
+    make(session, engine, None, None, may_install).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub async fn run(session: &Session<impl Engine>, args: Up) -> Result<()> {
     let engine = session.engine().await?;
     let existing = cluster::list(&*engine).await?.into_iter().find(|c| c.name == name);
     if existing.is_none() {
-        image::ensure(session, &*engine, spec.image.as_str()).await?;
+        image::ensure(session, &*engine, spec.image.as_str(), args.fix).await?;
         let first = spec.nodes.first_mut().expect("a valid spec has a control plane");
         first.ports.push(sample_port());
         create::create(session, spec, &create_flags(&args, &name)).await?;

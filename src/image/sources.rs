@@ -74,6 +74,12 @@ impl Sources {
         hex(&hash.finalize())
     }
 
+    /// No sources at all.
+    #[cfg(test)]
+    pub fn none() -> Self {
+        Self { files: Vec::new() }
+    }
+
     /// The sources with one file changed.
     #[cfg(test)]
     pub fn with_changed(mut self, path: &str) -> Self {

@@ -280,7 +280,7 @@ impl Engine for FakeEngine {
     }
 
     async fn export_container(&self, container: &str) -> EngineResult<ByteStream> {
-        self.call(op::EXPORT_CONTAINER, container, |world| Ok(stream(&world.get_archive(container, "/")?))).await
+        self.call(op::EXPORT_CONTAINER, container, |world| Ok(stream(&world.get_archive(container, "/.")?))).await
     }
 
     async fn get_archive(&self, container: &str, path: &str) -> EngineResult<ByteStream> {

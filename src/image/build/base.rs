@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::workshop::Workshop;
+use crate::doctor::{self, Fix, Outcome, PackageManager, RealShell};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::host::Host;
 use crate::image::find;
 use crate::image::platform::Arch;
 use crate::process;
-
-/// Installs what bootstrapping needs, on the distributions that have it.
-pub const INSTALL_DEBOOTSTRAP: &str = "sudo apt-get install -y debootstrap";
+use crate::report::Steps;
 
 /// Bootstraps into a folder of its own and writes it to stdout as a tar. The folder goes whatever happens.
 const BOOTSTRAP: &str = r#"set -eu
@@ -36,6 +36,7 @@ pub async fn ensure<E: Engine>(
     cancel: &tokio_util::sync::CancellationToken,
     suite: &str,
     arch: Arch,
+    may_install: bool,
 ) -> Result<String> {
     let own = format!("knarr.dev/node-base:{suite}-{}", arch.name());
     let official = format!("debian:{suite}-slim");
@@ -50,16 +51,41 @@ pub async fn ensure<E: Engine>(
         work.engine().tag_image(&official, &own).await?;
         return Ok(own);
     }
-    bootstrap(work, suite, arch, &own).await?;
+    bootstrap(work, suite, arch, &own, may_install).await?;
     Ok(own)
 }
 
-async fn bootstrap<E: Engine>(work: &Workshop<'_, E>, suite: &str, arch: Arch, name: &str) -> Result<()> {
-    if !process::exists("debootstrap") {
-        return Err(Error::new(ErrorKind::Environment, format!("cannot get Debian {suite} for the node image"))
-            .cause("no container registry answers, and `debootstrap` is not installed")
-            .hint(format!("install it with `{INSTALL_DEBOOTSTRAP}`, or let `knarr doctor --fix` do it")));
+/// Makes sure that debootstrap is installed; installs it where the user allowed repairs.
+async fn ensure_tool(steps: &Steps, suite: &str, may_install: bool) -> Result<()> {
+    if process::exists("debootstrap") {
+        return Ok(());
     }
+    let error = Error::new(ErrorKind::Environment, format!("cannot get Debian {suite} for the node image"))
+        .cause("no container registry answers, and `debootstrap` is not installed");
+    let Some(manager) = PackageManager::detect(&Host::real()) else {
+        return Err(error.hint(format!("let Docker reach a registry that has `debian:{suite}-slim`")));
+    };
+    let fix = Fix::InstallDebootstrap(manager);
+    let hint = format!("install it with `{}`, or let `knarr up --fix` do it", fix.shown());
+    if !may_install {
+        return Err(error.hint(hint));
+    }
+    let applied = doctor::apply(&[fix], &RealShell, steps).await;
+    match applied.into_iter().next().map(|applied| applied.outcome) {
+        Some(Outcome::Done) => Ok(()),
+        Some(Outcome::Failed { last_lines }) => Err(error.evidence(last_lines).hint(hint)),
+        _ => Err(error.cause("it needs root, and sudo asks for a password").hint(hint)),
+    }
+}
+
+async fn bootstrap<E: Engine>(
+    work: &Workshop<'_, E>,
+    suite: &str,
+    arch: Arch,
+    name: &str,
+    may_install: bool,
+) -> Result<()> {
+    ensure_tool(work.steps(), suite, may_install).await?;
     let mut argv: Vec<String> = Vec::new();
     if !rustix::process::geteuid().is_root() {
         let sudo = ["sudo", "-n", "true"].map(String::from);

@@ -7,6 +7,8 @@ mod base;
 mod failure;
 mod layers;
 mod surroundings;
+#[cfg(test)]
+mod tests;
 mod workshop;
 
 use std::collections::BTreeSet;
@@ -14,7 +16,6 @@ use std::fmt::Write;
 
 use tokio_util::sync::CancellationToken;
 
-pub use self::base::INSTALL_DEBOOTSTRAP;
 pub use self::layers::from_label as sizes;
 use self::surroundings::CA_FILE;
 pub use self::surroundings::Surroundings;
@@ -66,16 +67,23 @@ pub async fn build<E: Engine>(
     let work = Workshop::new(engine, steps, cancel, surroundings.host_network);
     let carried = Carrying { work: &work, cancel, recipe, surroundings };
     let result = carried.out().await;
-    let cleared = work.close_all().await;
-    let result = result.map_err(|e| match &cleared {
-        Ok(()) => e.also("the containers of the build were removed; what was finished is kept for the next build"),
-        Err(trouble) => e.also(&format!(
-            "containers of the build are left ({trouble}): `docker ps -a --filter label={BUILD_LABEL}={}`",
-            work.run
+    let left = match work.close_all().await {
+        Ok(()) => None,
+        Err(trouble) => Some(format!(
+            "containers of the build are left ({}): see them with `docker ps -a --filter label={BUILD_LABEL}={}`",
+            trouble.message, work.run
         )),
-    });
-    result?;
-    cleared?;
+    };
+    match (result, left) {
+        (Ok(()), None) => {}
+        (Ok(()), Some(left)) => steps.warn(left),
+        (Err(e), None) => {
+            return Err(
+                e.also("the containers of the build were removed; what was finished is kept for the next build")
+            );
+        }
+        (Err(e), Some(left)) => return Err(e.also(&left)),
+    }
     let image = engine.find_image(&recipe.reference).await?;
     let image = image.ok_or_else(|| Error::failed(format!("`{}` was built and is gone", recipe.reference)))?;
     if let Some(old) = before.filter(|old| old.id != image.id) {
@@ -174,7 +182,8 @@ impl<E: Engine> Carrying<'_, E> {
         if engine.find_image(tag).await?.is_some() {
             return Ok(());
         }
-        let base = base::ensure(self.work, self.cancel, &recipe.suite, recipe.arch).await?;
+        let base =
+            base::ensure(self.work, self.cancel, &recipe.suite, recipe.arch, self.surroundings.may_install).await?;
         let step = self.work.steps().start("installing the node's Debian packages");
         let platform = recipe.foreign.then(|| recipe.arch.platform());
         let container = self.work.open("packages", &base, platform.clone(), Vec::new()).await?;
@@ -217,7 +226,9 @@ impl<E: Engine> Carrying<'_, E> {
         } else {
             self.recipe.arch
         };
-        let base = base::ensure(self.work, self.cancel, &self.recipe.suite, builder_arch).await?;
+        let base =
+            base::ensure(self.work, self.cancel, &self.recipe.suite, builder_arch, self.surroundings.may_install)
+                .await?;
         let step = self.work.steps().start("making the builder");
         let container = self.work.open("tools", &base, None, Vec::new()).await?;
         self.script(&container, script, "the builder", &step).await?;

@@ -19,6 +19,8 @@ pub struct Surroundings {
     pub ca_pem: Option<String>,
     /// Whether containers share the host's network: a proxy that listens on its loopback is only reached so.
     pub host_network: bool,
+    /// Whether debootstrap may be installed on this machine if it is needed.
+    pub may_install: bool,
 }
 
 impl Surroundings {
@@ -42,7 +44,7 @@ impl Surroundings {
         if ca_pem.is_some() {
             passed.extend(["SSL_CERT_FILE", "CARGO_HTTP_CAINFO"].map(|key| format!("{key}={CA_FILE}")));
         }
-        Self { env: passed, ca_pem, host_network: !proxies.only_local().is_empty() }
+        Self { env: passed, ca_pem, host_network: !proxies.only_local().is_empty(), may_install: false }
     }
 }
 

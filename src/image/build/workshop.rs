@@ -1,18 +1,19 @@
 //! Containers of a build: opened under the run's name and label, scripts run in them, all gone at the end.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{ContainerSpec, Engine, ExecOutput, ExecSpec, Labels, MountSpec};
+use crate::engine::{ContainerInfo, ContainerSpec, Engine, ExecOutput, ExecSpec, Labels, MountSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::BUILD_LABEL;
 use crate::report::{Step, Steps};
 
 /// What the names of all containers of builds begin with.
-const PREFIX: &str = "knarr-build-";
+pub(super) const PREFIX: &str = "knarr-build-";
 /// After this many seconds a container ends by itself, should `knarr` be killed and nobody come back.
 const LIFETIME: u32 = 3 * 3600;
 /// How many lines of a script are kept for its failure.
@@ -28,6 +29,8 @@ pub struct Workshop<'a, E> {
     /// This run.
     pub run: String,
     host_network: bool,
+    /// What was asked for and not yet removed.
+    open: Mutex<BTreeSet<String>>,
 }
 
 /// A script that ended badly: its last words.
@@ -43,7 +46,7 @@ impl<'a, E: Engine> Workshop<'a, E> {
     /// A workshop of its own; `host_network` where a container's own has no way out.
     pub fn new(engine: &'a E, steps: &'a Steps, cancel: &'a CancellationToken, host_network: bool) -> Self {
         let run = uuid::Uuid::new_v4().simple().to_string()[..12].to_owned();
-        Self { engine, steps, cancel, run, host_network }
+        Self { engine, steps, cancel, run, host_network, open: Mutex::default() }
     }
 
     /// The engine.
@@ -72,8 +75,7 @@ impl<'a, E: Engine> Workshop<'a, E> {
             platform,
             ..self.spec(purpose, image)
         };
-        self.go_on()?;
-        self.engine.create_container(&spec).await?;
+        self.create(&spec).await?;
         self.engine.start_container(&spec.name).await?;
         Ok(spec.name)
     }
@@ -81,8 +83,7 @@ impl<'a, E: Engine> Workshop<'a, E> {
     /// Makes a container that only holds files and is never started; returns its name.
     pub async fn hold(&self, purpose: &str, image: &str, entrypoint: &[String]) -> Result<String> {
         let spec = ContainerSpec { entrypoint: Some(entrypoint.to_vec()), ..self.spec(purpose, image) };
-        self.go_on()?;
-        self.engine.create_container(&spec).await?;
+        self.create(&spec).await?;
         Ok(spec.name)
     }
 
@@ -95,24 +96,51 @@ impl<'a, E: Engine> Workshop<'a, E> {
         }
     }
 
+    async fn create(&self, spec: &ContainerSpec) -> Result<()> {
+        self.go_on()?;
+        // Before it is there: the call may succeed although its answer is lost.
+        self.opened().insert(spec.name.clone());
+        self.engine.create_container(spec).await?;
+        Ok(())
+    }
+
+    fn opened(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Removes a container.
     pub async fn close(&self, container: &str) -> Result<()> {
-        Ok(self.engine.remove_container(container).await?)
+        self.engine.remove_container(container).await?;
+        self.opened().remove(container);
+        Ok(())
     }
 
     /// Removes every container of this run, and those of runs that cannot go on any more.
+    ///
+    /// # Errors
+    /// When a container of this run is left.
     pub async fn close_all(&self) -> Result<()> {
-        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        let ours: Vec<String> = self.opened().iter().cloned().collect();
         let mut failure = None;
-        for container in self.engine.list_containers(BUILD_LABEL).await? {
+        for container in ours {
+            failure = self.close(&container).await.err().or(failure);
+        }
+        match self.engine.list_containers(BUILD_LABEL).await {
+            Ok(all) => self.remove_old(all).await,
+            Err(e) => self.steps.detail(e.to_string()),
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn remove_old(&self, containers: Vec<ContainerInfo>) {
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        for container in containers {
             // Nodes inherit the label from their image, but not this name.
-            let built = container.name.starts_with(PREFIX);
-            let ours = container.labels.get(BUILD_LABEL) == Some(&self.run);
-            if built && (ours || now - container.created > i64::from(LIFETIME)) {
-                failure = self.engine.remove_container(&container.name).await.err().or(failure);
+            let old = container.name.starts_with(PREFIX) && now - container.created > i64::from(LIFETIME);
+            if old && let Err(e) = self.engine.remove_container(&container.name).await {
+                self.steps.detail(e.to_string());
             }
         }
-        failure.map_or(Ok(()), |e| Err(e.into()))
     }
 
     /// An error if the user has interrupted.
