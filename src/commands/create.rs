@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Created, Options};
 use crate::fs;
 use crate::host::{self, Host, Proxies};
+use crate::image::versions;
 use crate::kubeconfig::{Store, context_name};
 use crate::pki::Pki;
 use crate::plan::layout::Egress;
@@ -38,7 +39,13 @@ async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<Cl
     let source = match args.config.as_deref() {
         None => Source::None,
         Some("-") => Source::Stdin(session.read_stdin().await?),
-        Some(path) => Source::File(path.into(), fs::read_to_string(path.as_ref())?),
+        Some(path) => {
+            let text = fs::read_to_string(path.as_ref()).map_err(|e| {
+                Error { kind: ErrorKind::Config, ..untouched(e) }
+                    .hint("write a config file to begin with by `knarr config init`")
+            })?;
+            Source::File(path.into(), text)
+        }
     };
     let overrides = Overrides {
         name: args.name.clone().or_else(|| args.positional_name.clone()),
@@ -65,9 +72,12 @@ pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &Cr
     let options =
         Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
     let mut attempt = 1;
+    let mut refused = Vec::new();
     let (plan, pki, created) = loop {
-        let choices =
-            session.unless_interrupted(&stopped, choose(session, &*engine, &spec, &info)).await.map_err(untouched)?;
+        let choices = session
+            .unless_interrupted(&stopped, choose(session, &*engine, &spec, &info, &refused))
+            .await
+            .map_err(untouched)?;
         let plan = Plan::create(spec.clone(), &choices, !args.wait.is_zero())?;
         if args.dry_run {
             return print_plan(session, &plan).map(|()| None);
@@ -84,6 +94,9 @@ pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &Cr
             Ok(created) => break (plan, pki, created),
             Err(failed) if attempt < ATTEMPTS && may_choose_again(&spec, failed.taken) => {
                 attempt += 1;
+                if failed.taken == Some(EngineErrorKind::AddressTaken) {
+                    refused.push(plan.layout.subnet);
+                }
                 session.note(format!("{}; trying again with another choice", failed.error.message));
             }
             Err(failed) if failed.error.kind == ErrorKind::Interrupted => {
@@ -153,24 +166,52 @@ async fn preflight<E: Engine>(
                 .hint(format!("remove what is left with `knarr delete cluster {name}`"))
         });
     }
-    if let Some(image) = &image {
-        crate::image::check(image, spec.image.as_str(), &info.arch)?;
+    match &image {
+        Some(image) => crate::image::check(image, spec.image.as_str(), &info.arch)?,
+        None => pull(session, engine, spec.image.as_str(), &info.arch).await?,
     }
     let facts = Facts::of(info, (session.outside.host)(), session.environment.all.clone(), Demand::of(spec));
     doctor::preflight(&facts).into_result()
 }
 
+/// Fetches a node image that is not here.
+async fn pull<E: Engine>(session: &Session<E>, engine: &E, reference: &str, arch: &str) -> Result<()> {
+    let step = session.steps().start(format!("pulling the node image `{reference}`"));
+    if let Err(e) = engine.pull_image(reference, None, &|what| step.progress(what)).await {
+        let error = Error::new(ErrorKind::ImageMissing, format!("the node image `{reference}` is not here"))
+            .cause(e)
+            .state("nothing was created");
+        return Err(if reference == versions::default_reference() {
+            error.hint("build it with `knarr image build`")
+        } else {
+            error.hint("name one of those that `knarr image ls` shows, or do without `--image`")
+        });
+    }
+    step.done(format!("pulled the node image `{reference}`"));
+    match engine.find_image(reference).await? {
+        Some(image) => crate::image::check(&image, reference, arch),
+        None => Ok(()),
+    }
+}
+
 /// Free subnet, free ports, proxies: what this host allows, found now.
-async fn choose<E: Engine>(session: &Session<E>, engine: &E, spec: &ClusterSpec, info: &EngineInfo) -> Result<Choices> {
+async fn choose<E: Engine>(
+    session: &Session<E>,
+    engine: &E,
+    spec: &ClusterSpec,
+    info: &EngineInfo,
+    refused: &[Ipv4Net],
+) -> Result<Choices> {
     let host = (session.outside.host)();
     let (networks, net) = (engine.list_networks().await?, &spec.networking);
-    let own = [
+    let mut taken: Vec<(IpNet, String)> = vec![
         (net.pod_subnet.into(), "this cluster's pods".to_owned()),
         (net.service_subnet.into(), "this cluster's Services".to_owned()),
     ];
+    taken.extend(refused.iter().map(|subnet| ((*subnet).into(), "what Docker refused just now".to_owned())));
     // A remote Docker has routes of its own that cannot be seen from here; its networks are known all the same.
     let routes = host.routes().filter(|_| host.runs_docker(info)).unwrap_or_default();
-    let subnet = host::choose_subnet(&host::taken_subnets(&routes, &networks, &own), net.node_subnet)?;
+    let subnet = host::choose_subnet(&host::taken_subnets(&routes, &networks, &taken), net.node_subnet)?;
     let ports = || spec.nodes.iter().flat_map(|n| &n.ports);
     let mut taken: Vec<u16> = ports().filter_map(|p| p.host_port).chain(net.api_port).collect();
     let mut pick = |address| {

@@ -140,14 +140,14 @@ async fn status() {
         $ knarr status dev
         cluster dev is well
 
-        NODE               CONTAINER  KUBERNETES  COMPONENT                STATE  RESTARTS
-        dev-control-plane  running    unknown     containerd               ready  0
-                                                  etcd                     ready  0
-                                                  kube-apiserver           ready  0
-                                                  kubelet                  ready  0
-                                                  kube-scheduler           ready  0
-                                                  kube-controller-manager  ready  0
-                                                  kube-proxy               ready  0
+        NODE               CONTAINER  KUBERNETES     COMPONENT                STATE  RESTARTS
+        dev-control-plane  running    Ready v1.36.0  containerd               ready  0
+                                                     etcd                     ready  0
+                                                     kube-apiserver           ready  0
+                                                     kubelet                  ready  0
+                                                     kube-scheduler           ready  0
+                                                     kube-controller-manager  ready  0
+                                                     kube-proxy               ready  0
 
         CERTIFICATE                        NODE               EXPIRES               DAYS LEFT
         /etc/kubernetes/pki/ca.crt         dev-control-plane  [WHEN EXACTLY]     3650
@@ -162,13 +162,10 @@ async fn status() {
     cluster dev is not well
       container `dev-control-plane` is exited
 
-    NODE               CONTAINER  KUBERNETES  COMPONENT  STATE  RESTARTS
-    dev-control-plane  exited     unknown
-
-    CERTIFICATE  NODE  EXPIRES  DAYS LEFT
+    NODE               CONTAINER  KUBERNETES     COMPONENT  STATE  RESTARTS
+    dev-control-plane  exited     Ready v1.36.0
     --- stderr ---
     error: cluster `dev` is not well
-        container `dev-control-plane` is exited
     hint: see the logs with `knarr logs --name dev`
     --- exit status 5 ---
     ");
