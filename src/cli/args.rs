@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::spec::values::{self, Refused};
+
 /// Real upstream Kubernetes clusters in Docker containers, in seconds
 #[derive(Debug, Parser)]
 #[command(name = "knarr", version, propagate_version = true, arg_required_else_help = true, max_term_width = 100)]
@@ -181,7 +183,7 @@ pub struct CreateCluster {
     #[arg(long, value_name = "PORT")]
     pub api_port: Option<u16>,
     /// How long to wait until the cluster is usable; 0s does not wait
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = wait)]
     pub wait: Duration,
     /// Keep the nodes of a failed creation for inspection
     #[arg(long)]
@@ -210,7 +212,7 @@ pub struct Up {
     #[arg(long)]
     pub fix: bool,
     /// How long to wait until the cluster is usable
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = wait)]
     pub wait: Duration,
     /// Where the kubeconfig goes
     #[command(flatten)]
@@ -421,13 +423,9 @@ pub struct Doctor {
     pub fix: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not a duration such as `90s` or `2m`");
-    let duration = if text == "0" { Duration::ZERO } else { humantime::parse_duration(text).map_err(|_| wrong())? };
-    if duration > Duration::from_secs(24 * 3600) {
-        return Err(format!("`{text}` is more than 24h"));
-    }
-    Ok(duration)
+/// `0` does not wait; everything else is a duration as configs spell it.
+fn wait(text: &str) -> Result<Duration, Refused> {
+    if matches!(text, "0" | "0s") { Ok(Duration::ZERO) } else { values::parse_wait(text) }
 }
 
 #[cfg(test)]

@@ -21,7 +21,8 @@ use crate::report::{self, Reporter};
 /// The program as a process: everything that it is connected to is real.
 pub async fn main(words: Vec<OsString>, environment: Environment) -> u8 {
     match Outside::of_process() {
-        Ok(outside) => run(words, environment, outside).await,
+        // The future of all commands is large; it is made once.
+        Ok(outside) => Box::pin(run(words, environment, outside)).await,
         Err(e) => {
             // A stderr that is gone cannot be complained about anywhere.
             let _ = writeln!(std::io::stderr(), "{e}");

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::Ipv4Net;
 use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{Session, entry};
 use crate::cli::args::CreateCluster;
-use crate::cluster;
+use crate::cluster::{self, Cluster};
 use crate::config::{Loaded, Overrides, Source};
 use crate::doctor::{self, Demand, Facts};
 use crate::engine::{Engine, EngineErrorKind, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Created, Options};
 use crate::fs;
-use crate::host::{self, Host, Proxies};
-use crate::image::versions;
+use crate::host::{self, Host, Proxies, Taken};
+use crate::image;
 use crate::kubeconfig::{Store, context_name};
 use crate::pki::Pki;
 use crate::plan::layout::Egress;
@@ -26,7 +26,7 @@ use crate::report::human;
 use crate::spec::ClusterSpec;
 
 /// How often a lost race for a port or a subnet is tried again with another choice.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 20;
 
 /// Runs `knarr create cluster`.
 pub async fn run(session: &Session<impl Engine>, args: CreateCluster) -> Result<()> {
@@ -71,13 +71,10 @@ pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &Cr
     let (engine, info) = prepared.await.map_err(untouched)?;
     let options =
         Options { wait: if args.wait.is_zero() { Duration::from_secs(120) } else { args.wait }, retain: args.retain };
-    let mut attempt = 1;
-    let mut refused = Vec::new();
+    let (mut attempt, mut avoid) = (1, Vec::new());
     let (plan, pki, created) = loop {
-        let choices = session
-            .unless_interrupted(&stopped, choose(session, &*engine, &spec, &info, &refused))
-            .await
-            .map_err(untouched)?;
+        let choosing = choose(session, &*engine, &spec, &info, &avoid);
+        let choices = session.unless_interrupted(&stopped, choosing).await.map_err(untouched)?;
         let plan = Plan::create(spec.clone(), &choices, !args.wait.is_zero())?;
         if args.dry_run {
             return print_plan(session, &plan).map(|()| None);
@@ -94,10 +91,10 @@ pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &Cr
             Ok(created) => break (plan, pki, created),
             Err(failed) if attempt < ATTEMPTS && may_choose_again(&spec, failed.taken) => {
                 attempt += 1;
-                if failed.taken == Some(EngineErrorKind::AddressTaken) {
-                    refused.push(plan.layout.subnet);
-                }
                 session.note(format!("{}; trying again with another choice", failed.error.message));
+                // Who took it may be another run for the same name; and a network in the making is in no list yet.
+                must_be_new(&cluster::list(&*engine).await?, &name)?;
+                avoid.push((plan.layout.subnet.into(), "a cluster that is just being created".to_owned()));
             }
             Err(failed) if failed.error.kind == ErrorKind::Interrupted => {
                 return Err(failed.error.also("your kubeconfig was not touched"));
@@ -135,7 +132,9 @@ async fn prepare<E: Engine>(
     if !dry_run {
         let mut warnings = preflight(session, &*engine, spec, &info).await?;
         warnings.extend(store.map_or(Ok(Vec::new()), |store| store.preflight(spec.name.as_str()))?);
-        warnings.into_iter().for_each(|warning| session.warn(warning));
+        for warning in warnings {
+            session.warn(warning);
+        }
     }
     Ok((engine, info))
 }
@@ -147,51 +146,28 @@ async fn preflight<E: Engine>(
     spec: &ClusterSpec,
     info: &EngineInfo,
 ) -> Result<Vec<String>> {
-    let name = spec.name.as_str();
-    let (existing, image) = futures::future::try_join(async { cluster::list(engine).await }, async {
-        engine.find_image(spec.image.as_str()).await.map_err(Error::from)
-    })
-    .await?;
-    if let Some(cluster) = existing.iter().find(|c| c.name == name) {
-        let whole = cluster.first_control_plane().is_some();
-        let error =
-            Error::new(ErrorKind::Exists, format!("cluster `{name}` exists already")).state("nothing was created");
-        return Err(if whole {
-            error
-                .hint(format!("use it with `knarr kubectl --name {name} get nodes`, or see `knarr status {name}`"))
-                .hint(format!("remove it with `knarr delete cluster {name}`, or choose another name with `--name`"))
-        } else {
-            error
-                .cause("it is only half there: a creation or deletion was cut off")
-                .hint(format!("remove what is left with `knarr delete cluster {name}`"))
-        });
-    }
-    match &image {
-        Some(image) => crate::image::check(image, spec.image.as_str(), &info.arch)?,
-        None => pull(session, engine, spec.image.as_str(), &info.arch).await?,
-    }
+    let existing = cluster::list(engine).await?;
+    must_be_new(&existing, spec.name.as_str())?;
+    let reference = spec.image.as_str();
+    let found = image::find_or_pull(engine, &session.steps(), session.outside.interrupt.token(), reference).await?;
+    image::check(&found.ok_or_else(|| image::missing(reference))?, reference, &info.arch)?;
     let facts = Facts::of(info, (session.outside.host)(), session.environment.all.clone(), Demand::of(spec));
     doctor::preflight(&facts).into_result()
 }
 
-/// Fetches a node image that is not here.
-async fn pull<E: Engine>(session: &Session<E>, engine: &E, reference: &str, arch: &str) -> Result<()> {
-    let step = session.steps().start(format!("pulling the node image `{reference}`"));
-    if let Err(e) = engine.pull_image(reference, None, &|what| step.progress(what)).await {
-        let error = Error::new(ErrorKind::ImageMissing, format!("the node image `{reference}` is not here"))
-            .cause(e)
-            .state("nothing was created");
-        return Err(if reference == versions::default_reference() {
-            error.hint("build it with `knarr image build`")
-        } else {
-            error.hint("name one of those that `knarr image ls` shows, or do without `--image`")
-        });
-    }
-    step.done(format!("pulled the node image `{reference}`"));
-    match engine.find_image(reference).await? {
-        Some(image) => crate::image::check(&image, reference, arch),
-        None => Ok(()),
-    }
+/// An error if the cluster is there already, whole or in parts.
+fn must_be_new(existing: &[Cluster], name: &str) -> Result<()> {
+    let Some(cluster) = existing.iter().find(|c| c.name == name) else { return Ok(()) };
+    let error = Error::new(ErrorKind::Exists, format!("cluster `{name}` exists already")).state("nothing was created");
+    Err(if cluster.first_control_plane().is_some() {
+        error
+            .hint(format!("use it with `knarr kubectl --name {name} get nodes`, or see `knarr status {name}`"))
+            .hint(format!("remove it with `knarr delete cluster {name}`, or choose another name with `--name`"))
+    } else {
+        error
+            .cause("it is only half there: a creation or deletion was cut off")
+            .hint(format!("remove what is left with `knarr delete cluster {name}`"))
+    })
 }
 
 /// Free subnet, free ports, proxies: what this host allows, found now.
@@ -200,18 +176,16 @@ async fn choose<E: Engine>(
     engine: &E,
     spec: &ClusterSpec,
     info: &EngineInfo,
-    refused: &[Ipv4Net],
+    avoid: &[Taken],
 ) -> Result<Choices> {
     let host = (session.outside.host)();
     let (networks, net) = (engine.list_networks().await?, &spec.networking);
-    let mut taken: Vec<(IpNet, String)> = vec![
-        (net.pod_subnet.into(), "this cluster's pods".to_owned()),
-        (net.service_subnet.into(), "this cluster's Services".to_owned()),
-    ];
-    taken.extend(refused.iter().map(|subnet| ((*subnet).into(), "what Docker refused just now".to_owned())));
+    let mut own = avoid.to_vec();
+    own.push((net.pod_subnet.into(), "this cluster's pods".to_owned()));
+    own.push((net.service_subnet.into(), "this cluster's Services".to_owned()));
     // A remote Docker has routes of its own that cannot be seen from here; its networks are known all the same.
     let routes = host.routes().filter(|_| host.runs_docker(info)).unwrap_or_default();
-    let subnet = host::choose_subnet(&host::taken_subnets(&routes, &networks, &taken), net.node_subnet)?;
+    let subnet = host::choose_subnet(&host::taken_subnets(&routes, &networks, &own), net.node_subnet)?;
     let ports = || spec.nodes.iter().flat_map(|n| &n.ports);
     let mut taken: Vec<u16> = ports().filter_map(|p| p.host_port).chain(net.api_port).collect();
     let mut pick = |address| {
@@ -226,7 +200,14 @@ async fn choose<E: Engine>(
     let open = ports().filter(|p| p.host_port.is_none());
     let host_ports = open.map(|p| pick(p.host_address)).collect::<Result<Vec<u16>>>()?;
     let create_id = uuid::Uuid::new_v4().to_string();
-    Ok(Choices { create_id, subnet, api_port, host_ports, egress: egress(session, &host, spec, subnet) })
+    Ok(Choices {
+        create_id,
+        subnet,
+        api_port,
+        host_ports,
+        egress: egress(session, &host, spec, subnet),
+        sys_resource: host.runs_docker(info) && host.docker_has_sys_resource() == Some(true),
+    })
 }
 
 /// How the nodes reach registries: this machine's proxies, and its certificate authorities where the user named them.

@@ -4,16 +4,22 @@ use super::{Session, entry};
 use crate::cli::args::{KubeconfigTarget, OneCluster};
 use crate::cluster::{self, Cluster};
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::kubeconfig::{self, Entry, context_name};
 use crate::plan::layout::API_PORT;
+use crate::yaml::{self, YamlError};
 
 /// Runs `knarr get kubeconfig`.
 pub async fn get(session: &Session<impl Engine>, one: &OneCluster, internal: bool) -> Result<()> {
     let engine = session.engine().await?;
     let cluster = cluster::find(&*engine, &one.name).await?;
     let entry = entry_of(&*engine, &cluster, internal).await?;
-    session.print(&kubeconfig::render(&entry))
+    let text = kubeconfig::render(&entry);
+    if !session.json() {
+        return session.print(&text);
+    }
+    let broken = |e: YamlError| Error::new(ErrorKind::Bug, "the rendered kubeconfig does not parse").cause(e);
+    session.print_json(&yaml::parse_value(&text).map_err(broken)?)
 }
 
 /// Runs `knarr export kubeconfig`.

@@ -1,5 +1,6 @@
 //! Loads images into nodes: one stream, all nodes at once, verified on every node, any failure counts.
 
+use std::io::Seek;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -74,12 +75,24 @@ fn open(file: &std::path::Path) -> Result<(Vec<String>, ByteStream)> {
             })
         }))
     };
-    let names = archive::names(fs::open(file)?).map_err(|e| {
-        e.context(format!("`{}` is not an image archive", file.display()))
+    let shown = file.display();
+    let unreadable = |e: &std::io::Error| Error::failed(format!("cannot read `{shown}`")).source(e);
+    let mut whole = if file.as_os_str() == "-" { spooled().map_err(|e| unreadable(&e))? } else { fs::open(file)? };
+    let names = archive::names(whole.try_clone().map_err(|e| unreadable(&e))?).map_err(|e| {
+        e.context(format!("`{shown}` is not an image archive"))
             .state("nothing was loaded")
             .hint("write one with `docker save -o FILE IMAGE`")
     })?;
-    Ok((names.iter().map(|n| full_name(n)).collect(), bytes_from(fs::open(file)?)))
+    whole.rewind().map_err(|e| unreadable(&e))?;
+    Ok((names.iter().map(|n| full_name(n)).collect(), bytes_from(whole)))
+}
+
+/// stdin in a file without a name: it is read twice.
+fn spooled() -> std::io::Result<std::fs::File> {
+    let mut file = tempfile::tempfile()?;
+    std::io::copy(&mut std::io::stdin().lock(), &mut file)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 fn choose(cluster: &Cluster, wanted: &[String]) -> Result<Vec<String>> {

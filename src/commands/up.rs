@@ -30,7 +30,7 @@ pub async fn run(session: &Session<impl Engine>, args: Up) -> Result<()> {
     let engine = session.engine().await?;
     let existing = cluster::list(&*engine).await?.into_iter().find(|c| c.name == name);
     if existing.is_none() {
-        image::ensure(session, &*engine, spec.image.as_str()).await?;
+        image::ensure(session, &*engine, spec.image.as_str(), args.fix).await?;
         let first = spec.nodes.first_mut().expect("a valid spec has a control plane");
         first.ports.push(sample_port());
         create::create(session, spec, &create_flags(&args, &name)).await?;
@@ -87,7 +87,10 @@ async fn start_sample<E: Engine>(
     let progress = |what: &str| step.progress(what);
     let work = async {
         client.apply(&objects, &progress).await?;
-        client.deployment_available(HELLO_NAME, HELLO_NAME, &progress).await
+        client.deployment_available(HELLO_NAME, HELLO_NAME, &progress).await?;
+        // The Pods are ready, but kube-proxy may not yet know the Service: only an answer from here counts.
+        progress(&format!("{} does not answer yet", url(cluster)?));
+        host::until_http_answers(&url(cluster)?).await
     };
     let late = || {
         Error::new(crate::error::ErrorKind::NotReady, "the sample application did not start in time")

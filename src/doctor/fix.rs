@@ -14,6 +14,8 @@ const MODULES_FILE: &str = "/etc/modules-load.d/knarr.conf";
 pub enum Fix {
     /// Installs Docker Engine from the distribution, then starts it.
     InstallDocker(PackageManager, Init),
+    /// Installs debootstrap, from which the node image is built where no container registry answers.
+    InstallDebootstrap(PackageManager),
     /// Starts the Docker daemon.
     StartDocker(Init),
     /// Loads a kernel module, now and at every start.
@@ -41,6 +43,7 @@ impl Fix {
     pub fn title(&self) -> String {
         match self {
             Self::InstallDocker(..) => "installing Docker Engine".into(),
+            Self::InstallDebootstrap(_) => "installing debootstrap".into(),
             Self::StartDocker(_) => "starting Docker".into(),
             Self::LoadModule(module) => format!("loading the kernel module {module}"),
             Self::RaiseInotify { .. } => "raising the inotify limits".into(),
@@ -51,6 +54,7 @@ impl Fix {
     pub fn done(&self) -> String {
         match self {
             Self::InstallDocker(..) => "installed Docker Engine".into(),
+            Self::InstallDebootstrap(_) => "installed debootstrap".into(),
             Self::StartDocker(_) => "started Docker".into(),
             Self::LoadModule(module) => format!("loaded the kernel module {module}"),
             Self::RaiseInotify { .. } => "raised the inotify limits".into(),
@@ -66,10 +70,11 @@ impl Fix {
     pub fn commands(&self) -> Vec<ShellCommand> {
         match self {
             Self::InstallDocker(manager, init) => {
-                let mut commands = install(*manager);
+                let mut commands = install(*manager, &docker_packages(*manager));
                 commands.push(start(*init, true));
                 commands
             }
+            Self::InstallDebootstrap(manager) => install(*manager, &debootstrap_packages(*manager)),
             Self::StartDocker(init) => vec![start(*init, false)],
             Self::LoadModule(module) => vec![
                 ShellCommand::new(&["modprobe", module]),
@@ -93,12 +98,17 @@ impl Fix {
     pub fn shown(&self) -> String {
         match self {
             Self::InstallDocker(manager, init) => {
-                let install = install(*manager).into_iter().map(|command| format!("sudo {}", command.shown()));
+                let install = install(*manager, &docker_packages(*manager));
+                let install = install.into_iter().map(|command| format!("sudo {}", command.shown()));
                 let start = match init {
                     Init::None => Self::StartDocker(Init::None).shown(),
                     init => format!("sudo {}", start(*init, true).shown()),
                 };
                 install.chain([start]).collect::<Vec<_>>().join(" && ")
+            }
+            Self::InstallDebootstrap(manager) => {
+                let install = install(*manager, &debootstrap_packages(*manager));
+                install.iter().map(|command| format!("sudo {}", command.shown())).collect::<Vec<_>>().join(" && ")
             }
             Self::StartDocker(Init::None) => format!("sudo sh -c 'dockerd >> {DOCKERD_LOG} 2>&1 &'"),
             Self::StartDocker(init) => format!("sudo {}", start(*init, false).shown()),
@@ -131,27 +141,37 @@ fn script(text: &str) -> ShellCommand {
     ShellCommand::new(&["sh", "-c", text])
 }
 
-/// Package managers' own commands; only what Docker needs, without questions.
-fn install(manager: PackageManager) -> Vec<ShellCommand> {
+/// Only what Docker needs.
+fn docker_packages(manager: PackageManager) -> Vec<&'static str> {
+    match manager {
+        PackageManager::Apt => vec!["docker.io", "iptables"],
+        PackageManager::Dnf => vec!["moby-engine", "iptables"],
+        PackageManager::Pacman | PackageManager::Zypper => vec!["docker"],
+        PackageManager::Apk => vec!["docker", "iptables"],
+    }
+}
+
+/// On relatives of Debian the keys of Debian's archive are a package of their own.
+fn debootstrap_packages(manager: PackageManager) -> Vec<&'static str> {
+    match manager {
+        PackageManager::Apt => vec!["debootstrap", "debian-archive-keyring"],
+        _ => vec!["debootstrap"],
+    }
+}
+
+/// Package managers' own commands, without questions.
+fn install(manager: PackageManager, packages: &[&str]) -> Vec<ShellCommand> {
+    let with = |words: &[&str]| ShellCommand::new(&[words, packages].concat());
     match manager {
         // An update that fails for one of many sources must not stop the install, which may need none of it.
         PackageManager::Apt => vec![
             ShellCommand::new(&["apt-get", "update"]).optional(),
-            ShellCommand::new(&[
-                "env",
-                "DEBIAN_FRONTEND=noninteractive",
-                "apt-get",
-                "install",
-                "-y",
-                "--no-install-recommends",
-                "docker.io",
-                "iptables",
-            ]),
+            with(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "--no-install-recommends"]),
         ],
-        PackageManager::Dnf => vec![ShellCommand::new(&["dnf", "install", "-y", "moby-engine", "iptables"])],
-        PackageManager::Pacman => vec![ShellCommand::new(&["pacman", "-Sy", "--noconfirm", "--needed", "docker"])],
-        PackageManager::Zypper => vec![ShellCommand::new(&["zypper", "--non-interactive", "install", "docker"])],
-        PackageManager::Apk => vec![ShellCommand::new(&["apk", "add", "docker", "iptables"])],
+        PackageManager::Dnf => vec![with(&["dnf", "install", "-y"])],
+        PackageManager::Pacman => vec![with(&["pacman", "-Sy", "--noconfirm", "--needed"])],
+        PackageManager::Zypper => vec![with(&["zypper", "--non-interactive", "install"])],
+        PackageManager::Apk => vec![with(&["apk", "add"])],
     }
 }
 
@@ -183,6 +203,7 @@ mod tests {
     fn what_is_shown_can_be_typed() {
         let all = [
             Fix::InstallDocker(PackageManager::Apt, Init::Systemd),
+            Fix::InstallDebootstrap(PackageManager::Apt),
             Fix::StartDocker(Init::None),
             Fix::LoadModule("br_netfilter"),
             Fix::RaiseInotify { instances: 8192, watches: 1_048_576 },
@@ -200,6 +221,9 @@ mod tests {
           apt-get update
           env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends docker.io iptables
           systemctl enable --now docker
+        sudo apt-get update && sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends debootstrap debian-archive-keyring
+          apt-get update
+          env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends debootstrap debian-archive-keyring
         sudo sh -c 'dockerd >> /var/log/knarr-dockerd.log 2>&1 &'
           sh -c 'setsid dockerd < /dev/null >> /var/log/knarr-dockerd.log 2>&1 & sleep 1; kill -0 $! 2> /dev/null || { tail -n 5 /var/log/knarr-dockerd.log; exit 1; }'
         sudo modprobe br_netfilter

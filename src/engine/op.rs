@@ -46,7 +46,9 @@ pub const REMOVE_CONTAINER: &str = "remove container";
 pub const WAIT_CONTAINER: &str = "wait for the end of container";
 /// [`super::Engine::container_logs`]
 pub const CONTAINER_LOGS: &str = "read the log of container";
-/// [`super::Engine::put_archive`]
+/// [`super::Engine::export_container`]
+pub const EXPORT_CONTAINER: &str = "pack container";
+/// [`super::Engine::put_archive`] and [`super::Engine::put_stream`]
 pub const PUT_ARCHIVE: &str = "put files into";
 /// [`super::Engine::get_archive`]
 pub const GET_ARCHIVE: &str = "get files from";

@@ -36,6 +36,8 @@ const RETRY: Duration = Duration::from_millis(20);
 /// How long calls in flight may still take after an interrupt, or after the time is up. Together with the undo's own
 /// deadline it stays below the 15 seconds within which an interrupted run ends.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long runs that lost the race for a name may take to remove what they made.
+const LOSERS_TIDY_UP: Duration = Duration::from_secs(10);
 
 /// What carrying out a plan needs from outside.
 pub struct Context<E> {
@@ -252,10 +254,31 @@ impl<E: Engine> Run<'_, E> {
         let tar = pack(&node.files, self.pki)?;
         self.call(op::PUT_ARCHIVE, name, self.context.engine.put_archive(&id, "/", tar)).await?;
         self.go_on()?;
-        self.call(op::START_CONTAINER, name, self.context.engine.start_container(&id)).await?;
+        self.start_container(name, &id).await?;
         self.timings.mark(timings::CONTAINERS_STARTED);
         self.watch.add(name);
         Ok(())
+    }
+
+    /// Starts a container. Docker looks its network up by name, and refuses while there are two of that name: another
+    /// run for the same cluster made one in the same moment, lost the race for the container's name and is removing it.
+    async fn start_container(&self, name: &str, id: &str) -> std::result::Result<(), Failure> {
+        let patience = Instant::now() + LOSERS_TIDY_UP;
+        let insisting = async {
+            loop {
+                match self.context.engine.start_container(id).await {
+                    Err(e)
+                        if e.detail.contains("is ambiguous")
+                            && Instant::now() < patience
+                            && !self.context.cancel.is_cancelled() =>
+                    {
+                        tokio::time::sleep(RETRY).await;
+                    }
+                    outcome => return outcome,
+                }
+            }
+        };
+        self.call(op::START_CONTAINER, name, insisting).await
     }
 
     /// Refuses to begin another call after an interrupt.
@@ -335,6 +358,10 @@ impl<E: Engine> Run<'_, E> {
     async fn reach(&self, milestone: Milestone, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
         match milestone {
             Milestone::ApiAnswers => self.api_answers(progress).await,
+            Milestone::ComponentsReady => {
+                self.watch.all_ready(progress).await;
+                Ok(())
+            }
             Milestone::NodesReady => {
                 let names: Vec<String> = self.plan.layout.nodes.iter().map(|n| n.spec.name.to_string()).collect();
                 self.kubernetes()?.nodes_ready(&names, progress).await?;
@@ -358,10 +385,10 @@ impl<E: Engine> Run<'_, E> {
 
     async fn api_answers(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
         let first = self.plan.layout.first_control_plane().spec.name.as_str();
-        progress("etcd");
+        progress("etcd is starting");
         self.watch.component_ready(first, "etcd").await;
         self.timings.mark(timings::ETCD);
-        progress("kube-apiserver");
+        progress("kube-apiserver is starting");
         self.watch.component_ready(first, "kube-apiserver").await;
         let kubernetes = self.kubernetes()?;
         while let Err(e) = kubernetes.answers().await {

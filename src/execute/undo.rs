@@ -178,7 +178,9 @@ impl Swept {
         let removed =
             [(Sort::Container, later.containers), (Sort::Network, later.networks), (Sort::Volume, later.volumes)];
         for (sort, names) in removed {
-            names.into_iter().for_each(|name| self.note(sort, name));
+            for name in names {
+                self.note(sort, name);
+            }
         }
     }
 }

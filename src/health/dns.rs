@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::plan::layout::Layout;
 
 /// How long one probe watches inside the node before it reports why there is no answer yet, in seconds.
-const PATIENCE_SECONDS: u32 = 2;
+const PATIENCE_SECONDS: u32 = 10;
 
 /// Waits until some node's pods get an answer for the API's own Service name.
 ///

@@ -79,6 +79,25 @@ impl<E: Engine> NodeWatch<E> {
             .await;
     }
 
+    /// Waits until every component of every node is ready; `progress` hears which is not yet, and what it waits for.
+    pub async fn all_ready(&self, progress: &(dyn Fn(&str) + Send + Sync)) {
+        let mut changes = self.observed.subscribe();
+        // The sender lives as long as `self`, so this cannot fail.
+        let _ = changes
+            .wait_for(|all| {
+                let silent = all.values().any(|view| !matches!(view, NodeView::Speaking(_)));
+                match first_unready(all) {
+                    Some((node, c)) => {
+                        let what = c.waiting_for.as_deref().unwrap_or("not ready yet");
+                        progress(&format!("{} on {node}: {what}", c.name));
+                        false
+                    }
+                    None => !silent,
+                }
+            })
+            .await;
+    }
+
     /// Waits until further waiting is hopeless, and says why, with the last lines of what died.
     pub async fn doom(&self) -> Error {
         let mut changes = self.observed.subscribe();
@@ -118,13 +137,15 @@ impl<E: Engine> NodeWatch<E> {
 
     /// The first component of a node that is not ready, in the order of its node file, with what it waits for.
     pub fn first_unready(&self) -> Option<(String, ComponentStatus)> {
-        self.observed.borrow().iter().find_map(|(node, view)| match view {
-            NodeView::Speaking(status) => {
-                status.components.iter().find(|c| !c.ready).map(|c| (node.clone(), c.clone()))
-            }
-            _ => None,
-        })
+        first_unready(&self.observed.borrow()).map(|(node, component)| (node.to_owned(), component.clone()))
     }
+}
+
+fn first_unready(all: &Observed) -> Option<(&str, &ComponentStatus)> {
+    all.iter().find_map(|(node, view)| match view {
+        NodeView::Speaking(status) => status.components.iter().find(|c| !c.ready).map(|c| (node.as_str(), c)),
+        _ => None,
+    })
 }
 
 fn gone(node: &str, how: &str, last_lines: &[String]) -> (String, Option<ComponentStatus>, Error) {
@@ -145,7 +166,9 @@ async fn listen<E: Engine>(engine: &E, observed: &watch::Sender<Observed>, node:
             all.insert(node.to_owned(), view);
         });
     };
-    let status = ExecSpec::new(["knarr-node", "status", "--watch", "-o", "json"]);
+    let mut status = ExecSpec::new(["knarr-node", "status", "--watch", "-o", "json"]);
+    // An open stdin is how the agent learns that its listener went away.
+    status.attach_stdin = true;
     loop {
         if let Ok(mut exec) = engine.exec_attached(node, &status).await {
             let mut pending = Vec::new();

@@ -4,6 +4,7 @@
 //! daemon is remote, or lives in a virtual machine — is `None`: unknown, never guessed.
 
 mod egress;
+mod http;
 mod kernel;
 mod limits;
 mod ports;
@@ -14,6 +15,7 @@ mod subnet;
 use std::collections::BTreeMap;
 
 pub use self::egress::{CaBundle, CaOrigin, Proxies};
+pub use self::http::until_http_answers;
 pub use self::kernel::{Feature, Presence};
 pub use self::limits::{Inotify, Memory};
 pub use self::ports::{pick_free_port, port_is_free};

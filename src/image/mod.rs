@@ -1,13 +1,38 @@
-//! The node image: which one, whether it fits, what an archive of images holds.
+//! The node image: how it is built, which one, whether it fits, what an archive of images holds.
+//!
+//! ```text
+//! versions.yaml ─→ recipe ─→ build
+//! sources ───────↗ (what)    (how)
+//! ```
 
 pub mod archive;
+pub mod build;
+mod find;
+pub mod platform;
+pub mod recipe;
+mod script;
+mod sources;
 pub mod versions;
+
+pub use self::find::{find_or_pull, missing};
 
 use crate::engine::ImageInfo;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Carried by every node image: the version of the contract with its agent.
 pub const CONTRACT_LABEL: &str = "dev.knarr.image.contract";
+/// The image's Kubernetes version.
+pub const KUBERNETES_LABEL: &str = "dev.knarr.image.kubernetes";
+/// The versions of the image's components, as JSON.
+pub const VERSIONS_LABEL: &str = "dev.knarr.image.versions";
+/// The sizes of the image's parts in bytes, as JSON.
+pub const SIZES_LABEL: &str = "dev.knarr.image.sizes";
+/// The image's platform, `linux/amd64`.
+pub const PLATFORM_LABEL: &str = "dev.knarr.image.platform";
+/// A hash of everything that went into the image.
+pub const INPUTS_LABEL: &str = "dev.knarr.image.inputs";
+/// Carried by the containers of a build (the run) and by images on the way (what they are).
+pub const BUILD_LABEL: &str = "dev.knarr.build";
 
 /// Refuses an image that this knarr cannot make nodes of: no node image at all, another contract, another processor.
 pub fn check(image: &ImageInfo, reference: &str, arch: &str) -> Result<()> {

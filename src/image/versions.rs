@@ -1,8 +1,9 @@
-//! `images/versions.yaml`: every pinned version of the node image, embedded.
+//! `images/versions.yaml`: every pinned version of the node image and how each component is built, embedded.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::yaml;
 
@@ -10,20 +11,145 @@ const TEXT: &str = include_str!("../../images/versions.yaml");
 
 /// The table of what a node image is made of.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Versions {
+    /// The contract between knarr and the agent in the image.
+    pub contract: u32,
     /// The image's name without its tag.
     pub image: String,
+    /// What comes from Debian.
+    pub debian: Debian,
+    /// What all Go programs share.
+    pub go: Go,
     /// What is built, in this order.
     pub components: Vec<Component>,
 }
 
+/// What comes from Debian.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Debian {
+    /// The release, `trixie`.
+    pub suite: String,
+    /// The packages of the builder.
+    pub builder: Vec<String>,
+    /// The packages that the builder needs beside those to build for another processor, by its name.
+    pub cross: BTreeMap<String, Vec<String>>,
+    /// The packages of a node.
+    pub node: Vec<String>,
+}
+
+/// What all Go programs share.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Go {
+    /// The toolchain, `go1.26.11`.
+    pub toolchain: String,
+    /// Build tags.
+    pub tags: Vec<String>,
+}
+
 /// One thing that is built.
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Component {
     /// Its name.
     pub name: String,
     /// Its version.
     pub version: String,
+    /// How it is built.
+    #[serde(flatten)]
+    pub how: How,
+    /// The image for pods that it becomes; without one it is a program of the node.
+    pub pod_image: Option<PodImage>,
+}
+
+/// How a component is built.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// By Go, in the module `images/node/go`.
+    Go(GoBuild),
+    /// By the C compiler.
+    C(CBuild),
+    /// Debian's static busybox is taken as it is.
+    Busybox(Busybox),
+    /// By cargo, in a workspace of the agent and its contract.
+    Cargo(CargoBuild),
+}
+
+/// Go programs of one module.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoBuild {
+    /// The module whose version is the component's; none for our own.
+    pub module: Option<String>,
+    /// Linker flags.
+    #[serde(default)]
+    pub ldflags: Vec<String>,
+    /// The programs.
+    pub binaries: Vec<Binary>,
+}
+
+/// One Go program.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Binary {
+    /// The package, `./cmd/kube` for our own.
+    pub package: String,
+    /// Where it is installed.
+    pub install: String,
+    /// Further names.
+    #[serde(default)]
+    pub links: Vec<String>,
+    /// Further build tags.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// A C program of one file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CBuild {
+    /// The file in `images/node/pause`.
+    pub source: String,
+    /// Where it is installed.
+    pub install: String,
+}
+
+/// Debian's busybox.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Busybox {
+    /// Where it is installed.
+    pub install: String,
+}
+
+/// A Rust program.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CargoBuild {
+    /// The package.
+    pub package: String,
+    /// Where it is installed.
+    pub install: String,
+}
+
+/// An image that every node has preloaded.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PodImage {
+    /// Its name.
+    pub reference: String,
+    /// The program it starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entrypoint: Vec<String>,
+    /// What the program gets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// User and group; root when empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user: String,
 }
 
 static VERSIONS: LazyLock<Versions> =
@@ -36,9 +162,12 @@ pub fn pinned() -> &'static Versions {
 
 /// The Kubernetes version of the default image, `1.36.4`.
 pub fn kubernetes() -> &'static str {
-    let found = pinned().components.iter().find(|c| c.name == "kubernetes");
+    let found = pinned().components.iter().find(|c| c.name == KUBERNETES);
     &found.expect("a test looks for it in the embedded table").version
 }
+
+/// The component that names the image.
+pub const KUBERNETES: &str = "kubernetes";
 
 /// The default node image's name.
 pub fn default_reference() -> String {
@@ -53,5 +182,29 @@ mod tests {
     fn the_embedded_table_parses() {
         assert!(kubernetes().starts_with("1.36."));
         assert_eq!(default_reference(), format!("knarr.dev/node:v{}", kubernetes()));
+        assert_eq!(pinned().contract, knarr_contract::CONTRACT);
+    }
+
+    #[test]
+    fn the_table_says_what_go_mod_says() {
+        let go_mod = crate::image::sources::GO_MOD;
+        for component in &pinned().components {
+            let How::Go(GoBuild { module: Some(module), .. }) = &component.how else { continue };
+            let line = format!("\t{module} v{}", component.version);
+            let found = go_mod.lines().any(|l| l == line || l == format!("{line} // indirect"));
+            assert!(found, "`{line}` is not in go.mod");
+        }
+        // One set: every replaced module of Kubernetes has Kubernetes' own patch number.
+        let patch = format!(" v0{}", kubernetes().trim_start_matches('1'));
+        let replaced: Vec<&str> = go_mod.lines().filter(|l| l.contains(" => k8s.io/")).collect();
+        assert!(replaced.len() > 20 && replaced.iter().all(|l| l.ends_with(&patch)), "{replaced:?}");
+    }
+
+    #[test]
+    fn every_component_has_its_own_name_and_place() {
+        let mut names: Vec<&str> = pinned().components.iter().map(|c| c.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), pinned().components.len());
     }
 }

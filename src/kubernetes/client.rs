@@ -116,6 +116,10 @@ impl KubeClient {
 /// Whether a refusal is of a kind that a starting server takes back by itself.
 fn passes(error: &kube::Error) -> bool {
     match error {
+        // A young server refuses the address of a Service until it has seen its own ServiceCIDR.
+        kube::Error::Api(status) if status.code == 422 => {
+            status.message.contains("the provided network does not match the current range")
+        }
         // 404 stands for an API group or namespace that is not there yet.
         kube::Error::Api(status) => matches!(status.code, 403 | 404 | 409 | 429 | 500..=599),
         kube::Error::HyperError(_) | kube::Error::Service(_) => true,

@@ -103,7 +103,12 @@ pub(super) fn kube_proxy(layout: &Layout, node: &NodeLayout) -> Component {
         .set("profiling", false)
         .set_some("feature-gates", map_value(&layout.spec.feature_gates))
         .merged(layout, ExtraArgsTarget::KubeProxy);
-    let own_node = format!("{}/api/v1/nodes/{}", api_url(layout, node), node.spec.name);
+    // Gates take addresses only: the agent is static and has no resolver of its own.
+    let api = match node.spec.role {
+        Role::ControlPlane => local_api(),
+        Role::Worker => format!("https://{}:{API_PORT}", layout.first_control_plane().address),
+    };
+    let own_node = format!("{api}/api/v1/nodes/{}", node.spec.name);
     Component {
         start_when: vec![https(own_node, CA, Some(KUBE_PROXY_PEM))],
         ready_when: Some(http(format!("http://{health}/healthz"))),

@@ -58,5 +58,6 @@ pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
         api: "127.0.0.1:40443".parse().expect("an address"),
         nodes,
         egress: Egress::default(),
+        sys_resource: false,
     }
 }

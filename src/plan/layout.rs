@@ -29,6 +29,8 @@ pub struct Layout {
     pub nodes: Vec<NodeLayout>,
     /// Proxy variables and trust for image pulls.
     pub egress: Egress,
+    /// Whether the Docker daemon is known to have CAP_SYS_RESOURCE and can give it to nodes.
+    pub sys_resource: bool,
 }
 
 /// One node with its place.

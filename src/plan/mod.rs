@@ -30,6 +30,8 @@ pub struct Choices {
     pub host_ports: Vec<u16>,
     /// Proxy and trust for image pulls.
     pub egress: Egress,
+    /// Whether the Docker daemon is known to have CAP_SYS_RESOURCE.
+    pub sys_resource: bool,
 }
 
 /// Everything that `create` will do.
@@ -85,6 +87,8 @@ pub struct NodeStep {
 pub enum Milestone {
     /// The API server answers an authenticated request.
     ApiAnswers,
+    /// Every component on every node serves.
+    ComponentsReady,
     /// All nodes are Ready.
     NodesReady,
     /// The default ServiceAccount exists, so that pods can be created.
@@ -98,6 +102,7 @@ impl Milestone {
     pub const fn title(self) -> &'static str {
         match self {
             Self::ApiAnswers => "waiting for the API server",
+            Self::ComponentsReady => "waiting for every component to serve",
             Self::NodesReady => "waiting for the nodes to be Ready",
             Self::DefaultServiceAccount => "waiting for the default ServiceAccount",
             Self::DnsAnswers => "waiting for the cluster DNS to answer inside a pod",
@@ -157,6 +162,7 @@ impl Plan {
                 "waiting until the cluster is usable",
                 "the cluster is usable",
                 vec![
+                    Step::Await(Milestone::ComponentsReady),
                     Step::Await(Milestone::NodesReady),
                     Step::Await(Milestone::DefaultServiceAccount),
                     Step::Await(Milestone::DnsAnswers),
@@ -233,6 +239,7 @@ fn lay_out(spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
         api: (spec.networking.api_address, api_port).into(),
         nodes,
         egress: choices.egress.clone(),
+        sys_resource: choices.sys_resource,
         spec,
     })
 }

@@ -15,7 +15,8 @@ use crate::env::{Env, KUBECONFIG, agent, filtered, printed};
 async fn one_node() {
     let env = Env::new();
     let run = env.knarr("create").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create
     --- stderr ---
     created the network (TIME)
@@ -28,8 +29,10 @@ async fn one_node() {
     kubectl's current context was `work`; it comes back when the cluster is deleted
     cluster `knarr` is ready; try `kubectl --context knarr-knarr get nodes`
     --- exit status 0 ---
-    "));
-    filtered(|| insta::assert_snapshot!(env.engine.transcript(), @r"
+    ")
+    });
+    filtered(|| {
+        insta::assert_snapshot!(env.engine.transcript(), @r"
     ask Docker at `fake://`
     list containers labelled `dev.knarr.cluster`
     list networks of `fake://`
@@ -43,7 +46,8 @@ async fn one_node() {
     run a program in container `knarr-control-plane`
     inspect container `knarr-control-plane`
     run a program in container `knarr-control-plane`
-    "));
+    ")
+    });
     insta::assert_snapshot!(env.kubernetes.journal().join("\n"), @r"
     answers
     apply ClusterRoleBinding knarr:cluster-admins, ClusterRoleBinding knarr:apiserver-kubelet-client, ClusterRoleBinding knarr:node-autoapprove-certificate-rotation
@@ -67,7 +71,8 @@ async fn one_node() {
 async fn a_control_plane_and_two_workers() {
     let env = Env::new();
     let run = env.knarr("create cluster dev --workers 2 --timings").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create cluster dev --workers 2 --timings
     first container started  TIME
     etcd                     TIME
@@ -87,8 +92,10 @@ async fn a_control_plane_and_two_workers() {
     kubectl's current context was `work`; it comes back when the cluster is deleted
     cluster `dev` is ready; try `kubectl --context knarr-dev get nodes`
     --- exit status 0 ---
-    "));
-    filtered(|| insta::assert_snapshot!(env.engine.changes(), @r"
+    ")
+    });
+    filtered(|| {
+        insta::assert_snapshot!(env.engine.changes(), @r"
     create network `knarr-dev`
     create container `dev-control-plane`
     put files into `ID`
@@ -105,7 +112,8 @@ async fn a_control_plane_and_two_workers() {
     run a program in container `dev-control-plane`
     run a program in container `dev-worker` ...
     run a program in container `dev-worker2` ...
-    "));
+    ")
+    });
     insta::assert_snapshot!(env.left().join("\n"), @r"
     container dev-control-plane
     container dev-worker
@@ -121,7 +129,8 @@ async fn a_control_plane_and_two_workers() {
 async fn the_result_as_json() {
     let env = Env::new();
     let run = env.knarr("create dev --workers 1 -o json -q").await;
-    filtered(|| insta::assert_snapshot!(run, @r#"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r#"
     $ knarr create dev --workers 1 -o json -q
     {
       "api": "https://127.0.0.1:PORT",
@@ -172,7 +181,8 @@ async fn the_result_as_json() {
       ]
     }
     --- exit status 0 ---
-    "#));
+    "#)
+    });
 }
 
 #[tokio::test(start_paused = true)]
@@ -262,7 +272,8 @@ async fn a_component_that_dies_again_and_again() {
     let env = Env::new();
     let_component(&env.engine, "kube-apiserver", 3, false);
     let run = env.knarr("create dev").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create dev
     --- stderr ---
     created the network (TIME)
@@ -277,7 +288,8 @@ async fn a_component_that_dies_again_and_again() {
       removed 1 container, 1 network and 1 volume
     hint: create it with `--retain` to keep the nodes, and look into `knarr logs --name dev`
     --- exit status 1 ---
-    "));
+    ")
+    });
     assert_eq!((env.left(), env.kubeconfig()), (Vec::new(), KUBECONFIG.to_owned()));
 }
 
@@ -288,7 +300,8 @@ async fn the_deadline_says_what_was_waited_for() {
     let began = tokio::time::Instant::now();
     let run = env.knarr("create dev --wait 30s").await;
     assert!((30..36).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create dev --wait 30s
     --- stderr ---
     created the network (TIME)
@@ -303,7 +316,8 @@ async fn the_deadline_says_what_was_waited_for() {
       removed 1 container, 1 network and 1 volume
     hint: create it with `--retain` to keep the nodes, and look into `knarr logs --name dev`
     --- exit status 5 ---
-    "));
+    ")
+    });
     assert_eq!(env.left(), Vec::<String>::new());
 }
 
@@ -317,7 +331,8 @@ async fn a_container_that_exits_at_once() {
         ExecOutcome { status: 1, ..ExecOutcome::default() }
     });
     let run = env.knarr("create dev").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create dev
     --- stderr ---
     created the network (TIME)
@@ -331,7 +346,8 @@ async fn a_container_that_exits_at_once() {
       removed 1 container, 1 network and 1 volume
     hint: create it with `--retain` to keep the nodes, and look into `knarr logs --name dev`
     --- exit status 1 ---
-    "));
+    ")
+    });
     assert_eq!(env.left(), Vec::<String>::new());
 }
 
@@ -340,7 +356,8 @@ async fn what_failed_is_kept_on_demand() {
     let env = Env::new();
     let_component(&env.engine, "etcd", 3, false);
     let run = env.knarr("create dev --retain").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create dev --retain
     --- stderr ---
     created the network (TIME)
@@ -354,7 +371,8 @@ async fn what_failed_is_kept_on_demand() {
       what was made is kept because of `--retain`
     hint: look at it with `knarr export logs DIR --name dev`; remove it with `knarr delete cluster dev`
     --- exit status 1 ---
-    "));
+    ")
+    });
     assert_eq!(env.left(), ["container dev-control-plane", "network knarr-dev", "volume dev-control-plane-var"]);
     assert_eq!(env.kubeconfig(), KUBECONFIG);
 }
@@ -378,7 +396,8 @@ async fn every_failure_of_kubernetes() {
     // An API server that does not answer yet is asked again until the time is up.
     let env = Env::scripted(Script { fails: Some("answers"), ..Script::default() });
     let run = env.knarr("create dev --wait 10s").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create dev --wait 10s
     --- stderr ---
     created the network (TIME)
@@ -391,7 +410,8 @@ async fn every_failure_of_kubernetes() {
       removed 1 container, 1 network and 1 volume
     hint: create it with `--retain` to keep the nodes, and look into `knarr logs --name dev`
     --- exit status 5 ---
-    "));
+    ")
+    });
     assert_eq!(env.left(), Vec::<String>::new());
 }
 

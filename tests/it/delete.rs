@@ -26,7 +26,8 @@ async fn everything_goes_and_the_kubeconfig_is_as_it_was() {
     });
     assert_eq!((env.left(), env.kubeconfig()), (NOTHING, KUBECONFIG.to_owned()));
     let calls: Vec<String> = env.engine.calls()[before..].iter().map(ToString::to_string).collect();
-    filtered(|| insta::assert_snapshot!(calls.join("\n"), @r"
+    filtered(|| {
+        insta::assert_snapshot!(calls.join("\n"), @r"
     list containers labelled `dev.knarr.cluster=dev`
     remove container `ID`
     remove container `ID`
@@ -40,19 +41,22 @@ async fn everything_goes_and_the_kubeconfig_is_as_it_was() {
     list containers labelled `dev.knarr.cluster=dev`
     list networks of `fake://`
     list volumes labelled `dev.knarr.cluster=dev`
-    "));
+    ")
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn deleting_again_is_success() {
     let env = Env::new();
     let run = env.knarr("delete cluster dev").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr delete cluster dev
     --- stderr ---
     there is no cluster `dev`, nothing to delete (TIME)
     --- exit status 0 ---
-    "));
+    ")
+    });
     assert_eq!((env.engine.changes(), env.kubeconfig()), (String::new(), KUBECONFIG.to_owned()));
 }
 
@@ -96,14 +100,16 @@ async fn all_clusters() {
         assert_eq!(env.knarr(&format!("create {name}")).await.status, 0);
     }
     let run = env.knarr("delete clusters -A").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr delete clusters -A
     --- stderr ---
     deleted cluster `one` (TIME)
     deleted cluster `two` (TIME)
     kubectl's current context is `work` again
     --- exit status 0 ---
-    "));
+    ")
+    });
     assert_eq!((env.left(), env.kubeconfig()), (NOTHING, KUBECONFIG.to_owned()));
     let run = env.knarr("delete clusters -A").await;
     insta::assert_snapshot!(run, @r"
@@ -161,7 +167,8 @@ async fn a_foreign_container_on_the_network() {
     assert_eq!(env.knarr("create dev").await.status, 0);
     attach(env.engine.clone()).await;
     let run = env.knarr("delete cluster dev").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr delete cluster dev
     --- stderr ---
     failed: deleting cluster `dev` (TIME)
@@ -171,7 +178,8 @@ async fn a_foreign_container_on_the_network() {
     hint: disconnect it with `docker network disconnect knarr-dev debug-shell`
     hint: then run `knarr delete cluster dev` again
     --- exit status 1 ---
-    "));
+    ")
+    });
     assert_eq!(env.left(), ["container debug-shell", "network knarr-dev"]);
     env.engine.stop_container("debug-shell", 0).await.expect("it stops");
     assert_eq!(env.knarr("delete cluster dev").await.status, 0);
@@ -193,7 +201,8 @@ async fn a_foreign_container_in_the_way_of_an_undo() {
         knarr::engine::ExecOutcome::default()
     });
     let run = env.knarr("create dev").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create dev
     --- stderr ---
     created the network (TIME)
@@ -209,7 +218,8 @@ async fn a_foreign_container_in_the_way_of_an_undo() {
     hint: disconnect it with `docker network disconnect knarr-dev debug-shell`
     hint: remove what is left with `knarr delete cluster dev`
     --- exit status 1 ---
-    "));
+    ")
+    });
     assert_eq!(env.left(), ["container debug-shell", "network knarr-dev"]);
 }
 
@@ -241,7 +251,8 @@ async fn what_cannot_be_removed_is_named() {
     assert_eq!(env.knarr("create dev").await.status, 0);
     env.engine.inject(When::Every(op::REMOVE_VOLUME), How::Refuse(EngineErrorKind::Other));
     let run = env.knarr("delete dev").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr delete dev
     --- stderr ---
     failed: deleting cluster `dev` (TIME)
@@ -250,13 +261,15 @@ async fn what_cannot_be_removed_is_named() {
       removed 1 container and 1 network
     hint: then run `knarr delete cluster dev` again
     --- exit status 1 ---
-    "));
+    ")
+    });
     assert!(env.kubeconfig().contains("knarr-dev"), "the entry stays as long as something is left");
     env.engine.heal();
     env.engine.inject(When::Every(op::LIST_CONTAINERS), How::Refuse(EngineErrorKind::Unreachable));
     env.engine.inject(When::Every(op::LIST_VOLUMES), How::Refuse(EngineErrorKind::Unreachable));
     let run = env.knarr("delete dev").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr delete dev
     --- stderr ---
     failed: deleting cluster `dev` (TIME)
@@ -264,5 +277,6 @@ async fn what_cannot_be_removed_is_named() {
       caused by: perhaps containers, volumes, which Docker does not list: the test wants this call to fail
     hint: then run `knarr delete cluster dev` again
     --- exit status 1 ---
-    "));
+    ")
+    });
 }

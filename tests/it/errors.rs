@@ -60,7 +60,8 @@ async fn a_subnet_is_taken_behind_our_back() {
     let env = Env::new();
     env.engine.inject(When::Every(op::CREATE_NETWORK), How::Refuse(knarr::engine::EngineErrorKind::AddressTaken));
     let run = env.knarr("create dev").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create dev
     --- stderr ---
     failed: creating the network (TIME)
@@ -82,14 +83,16 @@ async fn a_subnet_is_taken_behind_our_back() {
       nothing was created
     hint: see who has it with `docker network ls` and `ip route`; choose another with `networking.nodeSubnet` in the config
     --- exit status 4 ---
-    "));
+    ")
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_image_is_missing() {
     let env = Env::new();
     let run = env.knarr("create dev --image knarr.dev/node:nope").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create dev --image knarr.dev/node:nope
     --- stderr ---
     failed: pulling the node image `knarr.dev/node:nope` (TIME)
@@ -98,7 +101,8 @@ async fn the_image_is_missing() {
       nothing was created
     hint: name one of those that `knarr image ls` shows, or do without `--image`
     --- exit status 8 ---
-    "));
+    ")
+    });
     env.engine.add_image("debian", &Labels::new());
     let run = env.knarr("create dev --image debian").await;
     insta::assert_snapshot!(run, @r"
@@ -127,7 +131,8 @@ async fn the_image_goes_missing_under_way() {
     let env = Env::new();
     env.engine.inject(When::Nth(op::CREATE_CONTAINER, 1), How::Refuse(knarr::engine::EngineErrorKind::NotFound));
     let run = env.knarr("create dev").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create dev
     --- stderr ---
     created the network (TIME)
@@ -138,7 +143,8 @@ async fn the_image_goes_missing_under_way() {
       removed 1 network
     hint: build it with `knarr image build`
     --- exit status 8 ---
-    "));
+    ")
+    });
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +152,8 @@ async fn the_disk_is_full() {
     let env = Env::new();
     env.engine.inject(When::Every(op::PUT_ARCHIVE), How::Refuse(DiskFull));
     let run = env.knarr("create dev").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create dev
     --- stderr ---
     created the network (TIME)
@@ -158,7 +165,8 @@ async fn the_disk_is_full() {
       removed 1 container, 1 network and 1 volume
     hint: see what fills Docker's disk with `docker system df`, and free it with `docker system prune`
     --- exit status 4 ---
-    "));
+    ")
+    });
     assert_eq!(env.engine.left(), Vec::<String>::new());
 }
 
@@ -215,7 +223,8 @@ async fn docker_goes_away_under_way() {
         }
     });
     let run = env.knarr("create dev").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create dev
     --- stderr ---
     created the network (TIME)
@@ -228,7 +237,8 @@ async fn docker_goes_away_under_way() {
     hint: start Docker (`sudo systemctl start docker`), set `DOCKER_HOST`, or see what is missing with `knarr doctor`
     hint: remove what is left with `knarr delete cluster dev`
     --- exit status 4 ---
-    "));
+    ")
+    });
 }
 
 #[tokio::test(start_paused = true)]
@@ -279,7 +289,8 @@ async fn the_cluster_exists() {
         ip_range: "10.99.0.0/28".parse().expect("a subnet"),
     });
     let run = env.knarr("create other").await;
-    filtered(|| insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create other
     --- stderr ---
     failed: creating the network (TIME)
@@ -290,7 +301,8 @@ async fn the_cluster_exists() {
     hint: see what has it with `knarr get clusters` and `docker network ls`; a cluster goes with `knarr delete cluster other`
     hint: choose another name with `--name`
     --- exit status 6 ---
-    "));
+    ")
+    });
     assert!(env.engine.left().contains(&"network knarr-other".to_owned()), "what is not ours stays");
 }
 

@@ -13,7 +13,7 @@ use bollard::models::{
 
 use super::info::{seconds, unsigned};
 use crate::engine::{
-    Attachment, ContainerInfo, ContainerSpec, ContainerState, ImageInfo, MountSource, MountSpec, PublishedPort,
+    Attachment, ContainerInfo, ContainerSpec, ContainerState, ImageInfo, MountSource, MountSpec, PortBinding,
 };
 use crate::spec::values::Protocol;
 
@@ -118,8 +118,8 @@ fn addresses(networks: HashMap<String, EndpointSettings>) -> BTreeMap<String, Ip
     networks.into_iter().filter_map(|(name, endpoint)| Some((name, address(endpoint)?))).collect()
 }
 
-fn published(port: &PortSummary) -> Option<PublishedPort> {
-    Some(PublishedPort {
+fn published(port: &PortSummary) -> Option<PortBinding> {
+    Some(PortBinding {
         host_address: port.ip.as_deref()?.parse().ok()?,
         host_port: port.public_port?,
         container_port: port.private_port,
@@ -132,7 +132,7 @@ fn published(port: &PortSummary) -> Option<PublishedPort> {
 }
 
 /// `6443/tcp` and where on the host it is bound.
-fn bindings(key: &str, at: Option<&[DockerPort]>) -> Vec<PublishedPort> {
+fn bindings(key: &str, at: Option<&[DockerPort]>) -> Vec<PortBinding> {
     let (port, protocol) = key.split_once('/').unwrap_or((key, "tcp"));
     let protocol = match protocol {
         "udp" => Protocol::Udp,
@@ -140,7 +140,7 @@ fn bindings(key: &str, at: Option<&[DockerPort]>) -> Vec<PublishedPort> {
         _ => Protocol::Tcp,
     };
     let binding = |at: &DockerPort| {
-        Some(PublishedPort {
+        Some(PortBinding {
             host_address: at.host_ip.as_deref().filter(|a| !a.is_empty()).unwrap_or("0.0.0.0").parse().ok()?,
             host_port: at.host_port.as_deref()?.parse().ok()?,
             container_port: port.parse().ok()?,
@@ -150,8 +150,8 @@ fn bindings(key: &str, at: Option<&[DockerPort]>) -> Vec<PublishedPort> {
     at.unwrap_or_default().iter().filter_map(binding).collect()
 }
 
-fn sorted(ports: impl Iterator<Item = PublishedPort>) -> Vec<PublishedPort> {
-    let mut ports: Vec<PublishedPort> = ports.collect();
+fn sorted(ports: impl Iterator<Item = PortBinding>) -> Vec<PortBinding> {
+    let mut ports: Vec<PortBinding> = ports.collect();
     ports.sort_by_key(|p| (p.container_port, p.protocol.as_str(), p.host_address, p.host_port));
     ports
 }

@@ -155,12 +155,20 @@ impl Engine for DockerEngine {
         containers::wait(self, container).await
     }
 
+    async fn export_container(&self, container: &str) -> EngineResult<ByteStream> {
+        streams::export(self, container).await
+    }
+
     async fn container_logs(&self, container: &str, tail: u32) -> EngineResult<Vec<String>> {
         containers::logs(self, container, tail).await
     }
 
     async fn put_archive(&self, container: &str, path: &str, tar: Vec<u8>) -> EngineResult<()> {
         streams::put(self, container, path, tar).await
+    }
+
+    async fn put_stream(&self, container: &str, path: &str, tar: ByteStream) -> EngineResult<()> {
+        streams::put_stream(self, container, path, tar).await
     }
 
     async fn get_archive(&self, container: &str, path: &str) -> EngineResult<ByteStream> {

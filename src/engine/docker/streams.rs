@@ -33,6 +33,23 @@ pub(super) async fn put(engine: &DockerEngine, container: &str, path: &str, tar:
     put.map_err(|e| translate(op::PUT_ARCHIVE, container, &e))
 }
 
+pub(super) async fn put_stream(
+    engine: &DockerEngine,
+    container: &str,
+    path: &str,
+    tar: ByteStream,
+) -> EngineResult<()> {
+    let body = bollard::body_try_stream(pieces(tar));
+    let options = UploadToContainerOptions { path: path.to_owned(), ..UploadToContainerOptions::default() };
+    let put = engine.patient.upload_to_container(container, Some(options), body).await;
+    put.map_err(|e| translate(op::PUT_ARCHIVE, container, &e))
+}
+
+pub(super) async fn export(engine: &DockerEngine, container: &str) -> EngineResult<ByteStream> {
+    let stream = engine.patient.export_container(container);
+    opened(op::EXPORT_CONTAINER, container.to_owned(), stream).await
+}
+
 pub(super) async fn get(engine: &DockerEngine, container: &str, path: &str) -> EngineResult<ByteStream> {
     let options = DownloadFromContainerOptions { path: path.to_owned() };
     let stream = engine.patient.download_from_container(container, Some(options));

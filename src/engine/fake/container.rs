@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::world::{Answer, Network, World, refuse};
 use crate::engine::archive::{self, Item, Tree};
-use crate::engine::{
-    ContainerInfo, ContainerSpec, ContainerState, EngineErrorKind, MountSource, PortBinding, PublishedPort, Stats,
-};
+use crate::engine::{ContainerInfo, ContainerSpec, ContainerState, EngineErrorKind, MountSource, PortBinding, Stats};
 
 pub(super) struct Container {
     pub(super) id: String,
@@ -43,7 +41,7 @@ impl Container {
 
     pub(super) fn info(&self) -> ContainerInfo {
         let address = if self.is_running() { self.address } else { self.fixed_address() };
-        let published = |port: &PortBinding| PublishedPort {
+        let published = |port: &PortBinding| PortBinding {
             host_address: port.host_address,
             host_port: port.host_port,
             container_port: port.container_port,
@@ -227,13 +225,15 @@ impl World {
         }
     }
 
-    /// What was put at or below a path, named from the folder above it, as Docker does.
+    /// What was put at or below a path, named from the folder above it, or from the folder itself where the path ends
+    /// with `/.`, as Docker does.
     pub(super) fn get_archive(&mut self, container: &str, path: &str) -> Answer<Vec<u8>> {
+        let (path, content) = path.strip_suffix("/.").map_or((path, false), |folder| (folder, true));
         let path = path.trim_end_matches('/');
-        let above = path.rfind('/').map_or(0, |at| at + 1);
+        let above = if content { path.len() + 1 } else { path.rfind('/').map_or(0, |at| at + 1) };
         let below = format!("{path}/");
         let this = self.container(container)?;
-        let wanted = this.files.iter().filter(|(name, _)| *name == path || name.starts_with(&below));
+        let wanted = this.files.iter().filter(|(name, _)| (*name == path && !content) || name.starts_with(&below));
         let mut tree = Tree::new(0);
         for (name, item) in wanted {
             if let Err(e) = tree.insert(&name[above..], item.clone()) {

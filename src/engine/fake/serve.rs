@@ -271,6 +271,18 @@ impl Engine for FakeEngine {
         self.call(op::PUT_ARCHIVE, container, |world| world.put_archive(container, path, &tar)).await
     }
 
+    async fn put_stream(&self, container: &str, path: &str, mut tar: ByteStream) -> EngineResult<()> {
+        let mut all = Vec::new();
+        while let Some(piece) = tar.next().await {
+            all.extend(piece?);
+        }
+        self.put_archive(container, path, all).await
+    }
+
+    async fn export_container(&self, container: &str) -> EngineResult<ByteStream> {
+        self.call(op::EXPORT_CONTAINER, container, |world| Ok(stream(&world.get_archive(container, "/.")?))).await
+    }
+
     async fn get_archive(&self, container: &str, path: &str) -> EngineResult<ByteStream> {
         self.call(op::GET_ARCHIVE, container, |world| Ok(stream(&world.get_archive(container, path)?))).await
     }

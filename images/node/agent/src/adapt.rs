@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use knarr_contract::{CONTAINERD_DROP_INS, KUBELET_DROP_INS};
-use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::cgroups::Version;
 use crate::fault::{Context, Result};
@@ -18,6 +18,7 @@ use crate::sysctl;
 
 const CAP_SYS_RESOURCE: u32 = 24;
 const ENOUGH_FILES: u64 = 65_536;
+const MANY_FILES: u64 = 1_048_576;
 
 /// What this container lacks, or has in an old form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,13 +44,20 @@ pub fn prepare(board: &Board, cgroups: Option<Version>) -> Result<()> {
     if host.fixed_sysctls {
         board.adapted("kernel settings cannot be written: the kubelet is told to do without (KubeletInUserNamespace)");
     }
-    if let Ok((soft, _)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        if soft < ENOUGH_FILES {
-            board.adapted(format!("only {soft} files may be open at once: containers with many connections may fail"));
-        }
+    let files = raise_open_files();
+    if files < ENOUGH_FILES {
+        board.adapted(format!("only {files} files may be open at once: containers with many connections may fail"));
     }
     place(&Path::new(CONTAINERD_DROP_INS).join("50-knarr-node.toml"), containerd(host).as_deref())?;
     place(&Path::new(KUBELET_DROP_INS).join("50-knarr-node.conf"), kubelet(host).as_deref())
+}
+
+/// Lets components, and with them containers, open as many files as this container may; returns how many that is.
+fn raise_open_files() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return u64::MAX };
+    // Not without end, because some programs close every number that there may be.
+    let wanted = soft.max(hard.min(MANY_FILES));
+    setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).map_or(soft, |()| wanted)
 }
 
 /// Whether the OOM score of a process may be lowered.

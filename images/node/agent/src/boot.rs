@@ -12,7 +12,7 @@ use crate::fault::{Context, Fault, Result};
 use crate::slot::Shared;
 use crate::status::Board;
 use crate::supervise::Supervisor;
-use crate::{adapt, cgroups, mounts, network, nodefile, reap, resolver, say, seed, server, stale, sysctl};
+use crate::{adapt, cgroups, mounts, network, nodefile, process, reap, resolver, say, seed, server, stale, sysctl};
 
 /// Boots the node and returns when it has been stopped.
 pub fn run() -> Result<()> {
@@ -43,7 +43,11 @@ pub fn run() -> Result<()> {
     let (routes, to_board) = (node.network.clone(), board.clone());
     spawn("network", move || connect(&routes, &to_board))?;
 
-    let shared = Shared { events, origin, protect: adapt::may_lower_oom_score() };
+    let protect = adapt::may_lower_oom_score();
+    if protect {
+        process::protect_oneself();
+    }
+    let shared = Shared { events, origin, protect };
     Supervisor::new(board, node, inbox, &shared)?.run();
     Board::linger();
     Ok(())

@@ -16,23 +16,27 @@ use crate::say;
 /// Where containerd keeps the network namespaces of pods.
 const PODS: &str = "/run/netns";
 const POD_PREFIX: &str = "cni-";
-/// How long one question may take: short at first, as an early one may fall into the void.
+/// How long one question may take: short at first, because one that is asked before kube-proxy knows the Service falls
+/// into the void; longer when nothing has answered for a while, because then the machine is slow.
 const FIRST_PATIENCE: Duration = Duration::from_millis(200);
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Prints the address of the name, or fails with the reason why there is none.
 pub fn dns(probe: &ProbeDns) -> Result<()> {
-    let deadline = probe.timeout.map(|timeout| Instant::now() + timeout);
-    let mut patience = if deadline.is_some() { FIRST_PATIENCE } else { LAST_PATIENCE };
+    let begun = Instant::now();
+    let deadline = probe.timeout.map(|timeout| begun + timeout);
     for attempt in 0.. {
+        let patience = match deadline {
+            Some(_) => (begun.elapsed() / 4).clamp(FIRST_PATIENCE, LAST_PATIENCE),
+            None => LAST_PATIENCE,
+        };
         let outcome = enter(&probe.from, attempt).and_then(|()| ask(probe.server, &probe.name, patience));
         match (outcome, deadline) {
             (Ok(address), _) => return say::answer(&address.to_string()),
             (Err(_), Some(deadline)) if Instant::now() < deadline => thread::sleep(PAUSE),
             (Err(fault), _) => return Err(fault),
         }
-        patience = (patience * 2).min(LAST_PATIENCE);
     }
     Ok(())
 }

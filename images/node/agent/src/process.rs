@@ -13,6 +13,7 @@ use crate::reap;
 /// Without these the node is lost, so the kernel is asked to end anything else first when memory runs out.
 const VITAL: [&str; 4] = ["containerd", "etcd", "kube-apiserver", "kubelet"];
 const VITAL_SCORE: &str = "-999";
+const USUAL_SCORE: &str = "0";
 /// The component with data of its own: it is asked to end after all its clients, and gets the most time for it.
 const STORE: &str = "etcd";
 
@@ -21,14 +22,21 @@ pub fn is_store(component: &Component) -> bool {
     component.name == STORE
 }
 
+/// Protects this process itself: with PID 1 the whole node would end.
+pub fn protect_oneself() {
+    // Asked for only where it is allowed; if it fails nevertheless, the node is as it was.
+    let _ = std::fs::write("/proc/self/oom_score_adj", VITAL_SCORE);
+}
+
 /// Starts the component in a session of its own; both its outputs go to `log`.
 pub fn start(component: &Component, log: &File, protect: bool) -> Result<Pid> {
     let what = || format!("starting {}", component.name);
     let output = || log.try_clone().map(OwnedFd::from).map(Stdio::from).context(what);
     let mut command = Command::new("/proc/self/exe");
     command.arg("launch").args(["--nice", &component.nice.to_string()]);
-    if protect && VITAL.contains(&component.name.as_str()) {
-        command.args(["--oom", VITAL_SCORE]);
+    if protect {
+        // Always told, because PID 1 would pass on its own.
+        command.args(["--oom", if VITAL.contains(&component.name.as_str()) { VITAL_SCORE } else { USUAL_SCORE }]);
     }
     command.arg("--").args(&component.argv);
     command.env_clear().env("PATH", reap::search_path()).env("HOME", "/root").envs(&component.env);

@@ -11,6 +11,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::backoff::Backoff;
+use crate::fault::{Context, Result};
 use crate::gate::{self, Cancel};
 use crate::logs::Log;
 use crate::process;
@@ -86,7 +87,9 @@ impl Slot {
             self.start();
         } else {
             let gates = self.component.start_when.clone();
-            self.watch(gates, |slot, life, open| Event::Passed { slot, life, open });
+            if let Err(fault) = self.watch(gates, |slot, life, open| Event::Passed { slot, life, open }) {
+                self.fail(&fault.to_string());
+            }
         }
     }
 
@@ -97,7 +100,7 @@ impl Slot {
     }
 
     /// Watches `gates` one after the other and reports how many are open.
-    fn watch(&mut self, gates: Vec<Gate>, event: fn(usize, u64, usize) -> Event) {
+    fn watch(&self, gates: Vec<Gate>, event: fn(usize, u64, usize) -> Event) -> Result<()> {
         let (index, life, cancel, events) = (self.index, self.life, self.cancel.clone(), self.shared.events.clone());
         let watcher = move || {
             for (done, gate) in gates.iter().enumerate() {
@@ -107,9 +110,7 @@ impl Slot {
             }
         };
         let name = format!("gate-{}", self.component.name);
-        if let Err(error) = thread::Builder::new().name(name).spawn(watcher) {
-            self.fail(&format!("its gates cannot be watched: {error}"));
-        }
+        thread::Builder::new().name(name).spawn(watcher).map(drop).context(|| "its gates cannot be watched")
     }
 
     /// A start gate has opened.
@@ -141,9 +142,13 @@ impl Slot {
                 let gate = self.component.ready_when.clone();
                 self.state = State::Running { pid, since: Instant::now(), ready: gate.is_none() };
                 self.note(&format!("started as process {pid}"));
-                match gate {
-                    Some(gate) => self.watch(vec![gate], |slot, life, _| Event::Ready { slot, life }),
-                    None => self.ready_ms = self.started_ms,
+                if let Some(gate) = gate {
+                    // It runs all the same, only nobody will say that it is ready.
+                    if let Err(fault) = self.watch(vec![gate], |slot, life, _| Event::Ready { slot, life }) {
+                        self.note(&fault.to_string());
+                    }
+                } else {
+                    self.ready_ms = self.started_ms;
                 }
             }
             Err(fault) => self.fail(&fault.to_string()),

@@ -141,7 +141,7 @@ pub enum Gate {
     },
     /// A GET is answered with status 200.
     Http {
-        /// The address, `http://…` or `https://…`.
+        /// The address, `http://…` or `https://…`; the host is an IP address or `localhost`, never a name to look up.
         url: String,
         /// The CA file that the server's certificate must chain to (for `https`).
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,6 +156,9 @@ pub enum Gate {
 }
 
 /// The answer of `knarr-node status -o json`; with `--watch` one such line at every change.
+///
+/// Attach standard input to a watching `docker exec`: its end is the only sign by which the watcher learns that its
+/// reader has gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeStatus {

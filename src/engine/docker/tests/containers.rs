@@ -4,7 +4,7 @@ use futures::StreamExt;
 use tokio::io::AsyncWriteExt;
 
 use super::*;
-use crate::engine::archive::read_file;
+use crate::engine::archive::read_one;
 use crate::engine::{ContainerState, ExecOutput};
 
 #[test]
@@ -77,7 +77,7 @@ fn a_life_of_a_container() {
             .await;
         assert_eq!(out, "755 0 0\n600 0 0\nsecret");
         let file = e.get_archive(name, "/etc/knarr/ca.key").await.unwrap();
-        assert_eq!(read_file(file, 100).await.unwrap().as_slice(), b"secret");
+        assert_eq!(read_one(file).await.unwrap().as_slice(), b"secret");
         assert_eq!(kind(e.get_archive(name, "/none").await.map(|_| ())), EngineErrorKind::NotFound);
         assert_eq!(kind(e.put_archive(name, "/none", tree.build().unwrap()).await), EngineErrorKind::NotFound);
         // Two removals at once, and a third of what is gone.

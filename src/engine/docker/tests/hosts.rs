@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::engine::{Attachment, ContainerState, MountSource, MountSpec, PortBinding, PublishedPort};
+use crate::engine::{Attachment, ContainerState, MountSource, MountSpec, PortBinding};
 use crate::spec::values::Protocol;
 
 #[test]
@@ -52,7 +52,7 @@ fn networks_addresses_and_ports() {
         e.create_container(&thief).await.unwrap();
         assert_eq!(kind(e.start_container(&thief.name).await), EngineErrorKind::AddressTaken);
 
-        let published = PublishedPort {
+        let published = PortBinding {
             host_address: [127, 0, 0, 1].into(),
             host_port: port,
             container_port: 6443,

@@ -1,0 +1,94 @@
+//! How long clusters take and what they cost: created and deleted N times, measured, set beside another tool if asked.
+//!
+//! `cargo bench --bench boot -- --runs 10 --nodes 3`; see docs/bench.md.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a plain program whose output is its purpose")]
+#![expect(clippy::disallowed_methods, reason = "it writes one file, where it was told")]
+
+mod idle;
+mod measure;
+mod series;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use crate::measure::{Bench, Outcome};
+use crate::series::Table;
+
+/// Measures creation, deletion and idle cost of clusters
+#[derive(Parser)]
+struct Arguments {
+    /// How many times
+    #[arg(long, default_value_t = 10)]
+    runs: u32,
+    /// How many nodes a cluster has
+    #[arg(long, default_value_t = 1)]
+    nodes: u32,
+    /// How long an idle cluster is watched, in seconds; 0 leaves this part out
+    #[arg(long, default_value_t = 120)]
+    idle_seconds: u64,
+    /// How long a new cluster may settle before it counts as idle, in seconds
+    #[arg(long, default_value_t = 30)]
+    settle_seconds: u64,
+    /// Another tool's command that creates a cluster, run in turn with knarr's
+    #[arg(long, value_name = "COMMAND")]
+    versus: Option<String>,
+    /// The other tool's command that deletes it again
+    #[arg(long, value_name = "COMMAND", requires = "versus")]
+    versus_delete: Option<String>,
+    /// Write the figures as JSON into this file too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// What cargo tells every bench
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if !arguments.bench {
+        eprintln!("SKIPPED: clusters are only measured by `cargo bench --bench boot`");
+        return ExitCode::SUCCESS;
+    }
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Outcome<()> {
+    let bench = Bench::new(arguments.nodes)?;
+    let mut table = Table::default();
+    for round in 1..=arguments.runs {
+        eprintln!("round {round} of {}", arguments.runs);
+        bench.round(&mut table)?;
+        if let Some(create) = &arguments.versus {
+            bench.other(create, arguments.versus_delete.as_deref(), &mut table)?;
+        }
+    }
+    let mut report = json!({
+        "runs": arguments.runs,
+        "nodes": arguments.nodes,
+        "host": measure::host(),
+        "seconds": table.to_json(),
+    });
+    println!("{} runs, {} nodes, times in seconds\n\n{table}", arguments.runs, arguments.nodes);
+    if arguments.idle_seconds > 0 {
+        let idle = idle::measure(&bench, arguments.settle_seconds, arguments.idle_seconds)?;
+        println!("{idle}");
+        report["idle"] = idle.to_json();
+    }
+    finish(&report, arguments.json.as_deref())
+}
+
+fn finish(report: &Value, file: Option<&std::path::Path>) -> Outcome<()> {
+    println!("{report}");
+    let Some(file) = file else { return Ok(()) };
+    std::fs::write(file, format!("{report:#}\n")).map_err(|e| format!("{}: {e}", file.display()))
+}

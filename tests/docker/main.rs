@@ -1,0 +1,98 @@
+//! knarr against a real Docker: every promise that only real clusters can keep or break.
+//!
+//! Runs only with `KNARR_TEST_DOCKER=1`; without it each case says that it is skipped. Cases run one after the other,
+//! whatever `--test-threads` says, on clusters with names of this run only (`kt-…`); nothing else on the machine is
+//! touched. Cases that only look share one cluster of three nodes; the others make their own. Filter as usual:
+//! `KNARR_TEST_DOCKER=1 cargo test --test docker -- kubeconfig`.
+
+#![expect(clippy::disallowed_methods, reason = "tests read files and the environment as a person would")]
+#![expect(clippy::print_stderr, reason = "a skipped case must be seen")]
+
+mod cluster;
+mod docker;
+mod http;
+mod processes;
+mod scene;
+mod shared;
+mod wait;
+
+mod api_access;
+mod archives;
+mod components;
+mod crash_loop;
+mod images;
+mod interrupt;
+mod killed;
+mod kubeconfig;
+mod leftovers;
+mod network;
+mod one_node;
+mod race;
+mod readme;
+mod refusals;
+mod restart;
+mod secrets;
+mod streams;
+mod up;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::scene::Scene;
+
+/// A name and what must not panic.
+type Case = (&'static str, fn(&Scene));
+
+/// Every case, in the order in which they run: what needs no cluster first, what looks at the shared one next.
+const ALL: &[(&str, &[Case])] = &[
+    ("refusals", refusals::CASES),
+    ("one_node", one_node::CASES),
+    ("network", network::CASES),
+    ("streams", streams::CASES),
+    ("secrets", secrets::CASES),
+    ("api_access", api_access::CASES),
+    ("images", images::CASES),
+    ("archives", archives::CASES),
+    ("kubeconfig", kubeconfig::CASES),
+    ("leftovers", leftovers::CASES),
+    ("race", race::CASES),
+    ("interrupt", interrupt::CASES),
+    ("killed", killed::CASES),
+    ("components", components::CASES),
+    ("crash_loop", crash_loop::CASES),
+    ("restart", restart::CASES),
+    ("readme", readme::CASES),
+    ("up", up::CASES),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // One cluster at a time is what a small machine can bear, and bounds on time mean nothing otherwise.
+    arguments.test_threads = Some(1);
+    let enabled = std::env::var("KNARR_TEST_DOCKER").is_ok_and(|v| v == "1");
+    let trials = ALL.iter().flat_map(|(module, cases)| {
+        cases.iter().map(move |(name, case)| {
+            let name = format!("{module}::{name}");
+            let scene = name.clone();
+            Trial::test(name, move || run(&scene, *case, enabled))
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    if enabled && !arguments.list {
+        shared::end();
+        docker::sweep_this_run();
+    }
+    conclusion.exit_code()
+}
+
+fn run(name: &str, case: fn(&Scene), enabled: bool) -> Result<(), Failed> {
+    if !enabled {
+        eprintln!("SKIPPED {name}: it needs Docker; set KNARR_TEST_DOCKER=1 to run it");
+        return Ok(());
+    }
+    let scene = Scene::new(name);
+    // The panic message itself has been printed when it happened; what is left is to name the case as failed.
+    catch_unwind(AssertUnwindSafe(|| case(&scene))).map_err(|_| Failed::from("it panicked; see above"))
+}
