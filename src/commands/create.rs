@@ -39,7 +39,13 @@ async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<Cl
     let source = match args.config.as_deref() {
         None => Source::None,
         Some("-") => Source::Stdin(session.read_stdin().await?),
-        Some(path) => Source::File(path.into(), fs::read_to_string(path.as_ref())?),
+        Some(path) => {
+            let text = fs::read_to_string(path.as_ref()).map_err(|e| {
+                Error { kind: ErrorKind::Config, ..untouched(e) }
+                    .hint("write a config file to begin with by `knarr config init`")
+            })?;
+            Source::File(path.into(), text)
+        }
     };
     let overrides = Overrides {
         name: args.name.clone().or_else(|| args.positional_name.clone()),

@@ -61,7 +61,6 @@ pub async fn run(session: &Session<impl Engine>, args: Status) -> Result<()> {
         return Ok(());
     }
     Err(Error::new(ErrorKind::NotReady, format!("cluster `{name}` is not well"))
-        .evidence(status.problems.iter().map(String::as_str))
         .hint(format!("see the logs with `knarr logs --name {name}`")))
 }
 
@@ -73,6 +72,7 @@ async fn gather<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) 
     )
     .await;
     let mut problems = Vec::new();
+    let api_answers = kubernetes.is_ok();
     let (nodes_seen, failing) = match kubernetes {
         Ok(found) => found,
         Err(e) => {
@@ -84,7 +84,7 @@ async fn gather<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) 
     let mut nodes = Vec::new();
     for (node, agent) in cluster.nodes.iter().zip(agents) {
         let seen = nodes_seen.iter().find(|n| n.name == node.name).cloned();
-        problems.extend(node_problems(node, agent.as_ref(), seen.as_ref(), !nodes_seen.is_empty()));
+        problems.extend(node_problems(node, agent.as_ref(), seen.as_ref(), api_answers));
         nodes.push(NodeReport {
             name: node.name.clone(),
             role: role(node).map(knarr_contract::Role::as_str),
@@ -216,6 +216,9 @@ fn text(status: &ClusterStatus) -> String {
     }
     lines.push(String::new());
     lines.push(table(&rows));
+    if status.certificates.is_empty() {
+        return lines.join("\n");
+    }
     let mut rows = vec![["CERTIFICATE", "NODE", "EXPIRES", "DAYS LEFT"].map(String::from).to_vec()];
     rows.extend(
         status

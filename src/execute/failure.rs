@@ -38,8 +38,8 @@ pub fn explain(e: EngineError, layout: &Layout) -> Failure {
             let list = if e.operation == op::CREATE_NETWORK { "docker network ls" } else { "docker ps -a" };
             Error::new(ErrorKind::Exists, format!("the name of cluster `{cluster}` is taken"))
                 .cause(&e)
-                .hint(format!("see what has it with `knarr get clusters` and `{list}`; if it is a cluster, remove it with `knarr delete cluster {cluster}`"))
-                .hint("or choose another name with `--name`")
+                .hint(format!("see what has it with `knarr get clusters` and `{list}`; a cluster goes with `knarr delete cluster {cluster}`"))
+                .hint("choose another name with `--name`")
         }
         EngineErrorKind::PortTaken => Error::new(ErrorKind::Environment, format!("a host port that cluster `{cluster}` needs is taken"))
             .cause(&e)

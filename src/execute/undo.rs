@@ -56,7 +56,7 @@ impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
             Some(name) => write!(f, "{} `{name}`: {}", self.sort, self.why),
-            None => write!(f, "cannot look for {}s: {}", self.sort, self.why),
+            None => write!(f, "perhaps {}s, which Docker does not list: {}", self.sort, self.why),
         }
     }
 }
@@ -112,13 +112,14 @@ impl Swept {
 
     /// What was removed, and then a line for everything that is left behind.
     pub fn state(&self) -> String {
-        let lines: Vec<String> = self.describe().into_iter().chain(self.left_lines()).collect();
+        let left = self.left_lines().into_iter().map(|line| format!("left behind: {line}"));
+        let lines: Vec<String> = self.describe().into_iter().chain(left).collect();
         if lines.is_empty() { "nothing was created".into() } else { lines.join("\n") }
     }
 
     /// A line for everything that is left behind; what Docker refused to list for one reason is one line.
     pub fn left_lines(&self) -> Vec<String> {
-        let named = self.left.iter().filter(|left| left.name.is_some()).map(|left| format!("left behind: {left}"));
+        let named = self.left.iter().filter(|left| left.name.is_some()).map(Left::to_string);
         let mut unseen: Vec<(&str, Vec<String>)> = Vec::new();
         for left in self.left.iter().filter(|left| left.name.is_none()) {
             let sort = format!("{}s", left.sort);
@@ -127,7 +128,9 @@ impl Swept {
                 None => unseen.push((&left.why, vec![sort])),
             }
         }
-        let unseen = unseen.into_iter().map(|(why, sorts)| format!("cannot look for {}: {why}", sorts.join(", ")));
+        let unseen = unseen
+            .into_iter()
+            .map(|(why, sorts)| format!("perhaps {}, which Docker does not list: {why}", sorts.join(", ")));
         named.chain(unseen).collect()
     }
 

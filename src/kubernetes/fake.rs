@@ -22,12 +22,14 @@ pub struct Script {
 pub struct FakeKubernetes {
     script: Script,
     journal: Arc<Mutex<Vec<String>>>,
+    /// The Nodes that were adopted: they are there, and Ready.
+    nodes: Arc<Mutex<Vec<String>>>,
 }
 
 impl FakeKubernetes {
     /// A server that follows `script`.
     pub fn new(script: Script) -> Self {
-        Self { script, journal: Arc::default() }
+        Self { script, ..Self::default() }
     }
 
     /// What was asked so far.
@@ -82,6 +84,9 @@ impl Kubernetes for FakeKubernetes {
         for adoption in adoptions {
             registered(&adoption.node);
         }
+        if let Ok(mut nodes) = self.nodes.lock() {
+            nodes.extend(adoptions.iter().map(|a| a.node.clone()));
+        }
         let names: Vec<&str> = adoptions.iter().map(|a| a.node.as_str()).collect();
         self.act("adopt", format!("adopt {}", names.join(", ")))
     }
@@ -108,7 +113,10 @@ impl Kubernetes for FakeKubernetes {
     }
 
     fn nodes(&self) -> BoxFuture<'_, Result<Vec<NodeHealth>>> {
-        self.act("nodes", "nodes".into()).map(|done| done.map(|()| Vec::new())).boxed()
+        let known = self.nodes.lock().map(|nodes| nodes.clone()).unwrap_or_default();
+        let ready = |name| NodeHealth { name, ready: true, reason: None, version: "v1.36.0".into() };
+        let answer = known.into_iter().map(ready).collect();
+        self.act("nodes", "nodes".into()).map(|done| done.map(|()| answer)).boxed()
     }
 
     fn failing_checks(&self) -> BoxFuture<'_, Result<Vec<String>>> {

@@ -173,7 +173,7 @@ async fn a_foreign_container_on_the_network() {
     --- stderr ---
     failed: deleting cluster `dev` (TIME)
     error: cluster `dev` is not wholly deleted
-      caused by: left behind: network `knarr-dev`: error while removing network: network knarr-dev has active endpoints
+      caused by: network `knarr-dev`: error while removing network: network knarr-dev has active endpoints
       removed 1 container and 1 volume
     hint: disconnect it with `docker network disconnect knarr-dev debug-shell`
     hint: then run `knarr delete cluster dev` again
@@ -257,7 +257,7 @@ async fn what_cannot_be_removed_is_named() {
     --- stderr ---
     failed: deleting cluster `dev` (TIME)
     error: cluster `dev` is not wholly deleted
-      caused by: left behind: volume `dev-control-plane-var`: the test wants this call to fail
+      caused by: volume `dev-control-plane-var`: the test wants this call to fail
       removed 1 container and 1 network
     hint: then run `knarr delete cluster dev` again
     --- exit status 1 ---
@@ -274,7 +274,7 @@ async fn what_cannot_be_removed_is_named() {
     --- stderr ---
     failed: deleting cluster `dev` (TIME)
     error: cluster `dev` is not wholly deleted
-      caused by: cannot look for containers, volumes: the test wants this call to fail
+      caused by: perhaps containers, volumes, which Docker does not list: the test wants this call to fail
     hint: then run `knarr delete cluster dev` again
     --- exit status 1 ---
     ")

@@ -69,16 +69,16 @@ async fn a_subnet_is_taken_behind_our_back() {
     the subnet 172.29.0.0/24 for cluster `dev` is taken; trying again with another choice
     failed: creating the network (TIME)
     removed what this run made (TIME)
-    the subnet 172.29.0.0/24 for cluster `dev` is taken; trying again with another choice
+    the subnet 172.29.1.0/24 for cluster `dev` is taken; trying again with another choice
     failed: creating the network (TIME)
     removed what this run made (TIME)
-    the subnet 172.29.0.0/24 for cluster `dev` is taken; trying again with another choice
+    the subnet 172.29.2.0/24 for cluster `dev` is taken; trying again with another choice
     failed: creating the network (TIME)
     removed what this run made (TIME)
-    the subnet 172.29.0.0/24 for cluster `dev` is taken; trying again with another choice
+    the subnet 172.29.3.0/24 for cluster `dev` is taken; trying again with another choice
     failed: creating the network (TIME)
     removed what this run made (TIME)
-    error: the subnet 172.29.0.0/24 for cluster `dev` is taken
+    error: the subnet 172.29.4.0/24 for cluster `dev` is taken
       caused by: cannot create network `knarr-dev`: the test wants this call to fail
       nothing was created
     hint: see who has it with `docker network ls` and `ip route`; choose another with `networking.nodeSubnet` in the config
@@ -91,18 +91,18 @@ async fn a_subnet_is_taken_behind_our_back() {
 async fn the_image_is_missing() {
     let env = Env::new();
     let run = env.knarr("create dev --image knarr.dev/node:nope").await;
-    insta::assert_snapshot!(run, @r"
+    filtered(|| {
+        insta::assert_snapshot!(run, @r"
     $ knarr create dev --image knarr.dev/node:nope
     --- stderr ---
-    created the network (0.00s)
-    failed: claiming the name (0.00s)
-    removed what this run made (0.00s)
+    failed: pulling the node image `knarr.dev/node:nope` (TIME)
     error: the node image `knarr.dev/node:nope` is not here
-      caused by: cannot create container `dev-control-plane`: No such image: knarr.dev/node:nope
-      removed 1 network
-    hint: build it with `knarr image build`
+      caused by: cannot pull image `knarr.dev/node:nope`: manifest for knarr.dev/node:nope not found: manifest unknown
+      nothing was created
+    hint: name one of those that `knarr image ls` shows, or do without `--image`
     --- exit status 8 ---
-    ");
+    ")
+    });
     env.engine.add_image("debian", &Labels::new());
     let run = env.knarr("create dev --image debian").await;
     insta::assert_snapshot!(run, @r"
@@ -115,6 +115,15 @@ async fn the_image_is_missing() {
     --- exit status 4 ---
     ");
     assert_eq!(env.engine.left(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_not_here_is_pulled() {
+    let env = Env::new();
+    env.engine.offer_image("knarr.dev/node:offered", &crate::env::node_image());
+    let run = env.knarr("create dev --image knarr.dev/node:offered").await;
+    assert_eq!(run.status, 0, "{run}");
+    assert!(run.stderr.starts_with("pulled the node image `knarr.dev/node:offered` ("), "{run}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,7 +233,7 @@ async fn docker_goes_away_under_way() {
     failed: removing what this run made (TIME)
     error: cannot start container `dev-control-plane`
       caused by: the test wants this call to fail
-      cannot look for containers, networks, volumes: the test wants this call to fail
+      left behind: perhaps containers, networks, volumes, which Docker does not list: the test wants this call to fail
     hint: start Docker (`sudo systemctl start docker`), set `DOCKER_HOST`, or see what is missing with `knarr doctor`
     hint: remove what is left with `knarr delete cluster dev`
     --- exit status 4 ---
@@ -252,7 +261,9 @@ async fn the_config_is_bad() {
     --- stderr ---
     error: cannot read `/nowhere/dev.yaml`
       caused by: no such file or directory
-    --- exit status 1 ---
+      nothing was created
+    hint: write a config file to begin with by `knarr config init`
+    --- exit status 3 ---
     ");
     assert_eq!(env.engine.transcript(), "", "no call to Docker before the config is good");
 }
@@ -287,8 +298,8 @@ async fn the_cluster_exists() {
     error: the name of cluster `other` is taken
       caused by: cannot create network `knarr-other`: network with name knarr-other already exists
       nothing was created
-    hint: see what has it with `knarr get clusters` and `docker network ls`; if it is a cluster, remove it with `knarr delete cluster other`
-    hint: or choose another name with `--name`
+    hint: see what has it with `knarr get clusters` and `docker network ls`; a cluster goes with `knarr delete cluster other`
+    hint: choose another name with `--name`
     --- exit status 6 ---
     ")
     });
