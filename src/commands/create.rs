@@ -103,7 +103,7 @@ pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &Cr
         }
     };
     if let Some(store) = &store {
-        let access = pki.admin_access(plan.layout.host_api_url());
+        let access = pki.admin_access(&plan.layout)?;
         let entry = entry(&name, &plan.layout.create_id, &access);
         session.remember_context(store, entry, args.target.switch_context).await.map_err(|e| {
             e.context(format!("cluster `{name}` is ready, but its kubeconfig entry could not be written"))

@@ -129,8 +129,8 @@ fn control_plane(layout: &Layout, node: &NodeLayout) -> Vec<FileSpec> {
         FileSpec::named(paths::CONTROLLER_MANAGER_PEM, Content::CertificateAndKey(cert(Leaf::ControllerManager))),
         FileSpec::private_text(paths::SCHEDULER_CONF, config("system:kube-scheduler", paths::SCHEDULER_PEM)),
         FileSpec::named(paths::SCHEDULER_PEM, Content::CertificateAndKey(cert(Leaf::Scheduler))),
-        FileSpec::private_text(paths::ADMIN_CONF, config("kubernetes-admin", paths::ADMIN_PEM)),
-        FileSpec::named(paths::ADMIN_PEM, Content::CertificateAndKey(cert(Leaf::NodeAdmin))),
+        FileSpec::private_text(paths::ADMIN_CONF, config(&format!("knarr-admin-{}", layout.name()), paths::ADMIN_PEM)),
+        FileSpec::named(paths::ADMIN_PEM, Content::CertificateAndKey(cert(Leaf::Admin))),
     ];
     // The authorities' keys live on the control planes and nowhere else: the controller manager signs rotated kubelet
     // certificates, and knarr reads them back to renew certificates and to let nodes join.

@@ -19,11 +19,10 @@
 //! | [`Leaf::ControllerManagerServer`] | cluster | `kube-controller-manager` | | server | `localhost`, loopback | `controller-manager-server.{crt,key}` |
 //! | [`Leaf::Scheduler`] | cluster | `system:kube-scheduler` | | client | | `scheduler.pem` |
 //! | [`Leaf::SchedulerServer`] | cluster | `kube-scheduler` | | server | `localhost`, loopback | `scheduler-server.{crt,key}` |
-//! | [`Leaf::NodeAdmin`] | cluster | `kubernetes-admin` | `knarr:cluster-admins` | client | | `admin.pem` |
+//! | [`Leaf::Admin`] | cluster | `knarr-admin-<cluster>` | `knarr:cluster-admins` | client | | `admin.pem`, and the user's kubeconfig |
 //! | [`Leaf::KubeProxy`] | cluster | `system:kube-proxy` | | client | | `kube-proxy.pem` on all nodes |
 //! | [`Leaf::KubeletServer`] | cluster | `system:node:<node>` | `system:nodes` | server | node, node IP | `/var/lib/kubelet/pki/kubelet.{crt,key}` on all nodes |
 //! | [`Leaf::KubeletClient`] | cluster | `system:node:<node>` | `system:nodes` | client | | `/var/lib/kubelet/pki/kubelet-client-issued.pem` on all nodes |
-//! | [`Pki::admin_access`] | cluster | `knarr-admin-<cluster>` | `knarr:cluster-admins` | client | | the user's kubeconfig |
 //! | [`Pki::super_admin`] | cluster | `kubernetes-super-admin` | `system:masters` | client, one hour | | none: only in memory |
 //! | service-account pair | | | | | | `sa.key`, `sa.pub` on control planes |
 //! | encryption key, 32 bytes | | | | | | `/etc/kubernetes/enc/encryption.yaml` on control planes |
@@ -47,7 +46,7 @@ use zeroize::Zeroizing;
 
 pub use self::authority::CertifiedKey;
 use self::authority::{Profile, Validity};
-use self::profile::{admin, leaf_profile, super_admin};
+use self::profile::{leaf_profile, super_admin};
 pub use self::roots::Roots;
 pub use self::secret::{EncryptionKey, SecretPem};
 use crate::error::{Error, ErrorKind, Result};
@@ -115,8 +114,8 @@ pub enum Leaf {
     Scheduler,
     /// The scheduler's health and metrics.
     SchedulerServer,
-    /// `kubectl` inside a control plane.
-    NodeAdmin,
+    /// The administrator: the user's kubeconfig, and `kubectl` inside a control plane.
+    Admin,
     /// kube-proxy as a client of the API.
     KubeProxy,
     /// The kubelet's own API.
@@ -141,7 +140,7 @@ impl Leaf {
                 Self::ControllerManagerServer,
                 Self::Scheduler,
                 Self::SchedulerServer,
-                Self::NodeAdmin,
+                Self::Admin,
                 Self::KubeProxy,
                 Self::KubeletServer,
                 Self::KubeletClient,
@@ -174,7 +173,6 @@ impl fmt::Display for Cert {
 pub struct Pki {
     roots: Roots,
     leaves: BTreeMap<(Leaf, NodeName), CertifiedKey>,
-    admin: CertifiedKey,
     super_admin: CertifiedKey,
 }
 
@@ -200,9 +198,8 @@ impl Pki {
             let pairs = roots.authority(authority).sign(&profiles, Validity::starting(now, LEAF_LIFE))?;
             leaves.extend(names.into_iter().zip(pairs));
         }
-        let admin = outside(&roots, admin(layout), now, LEAF_LIFE)?;
         let super_admin = outside(&roots, super_admin(), now, SUPER_ADMIN_LIFE)?;
-        Ok(Self { roots, leaves, admin, super_admin })
+        Ok(Self { roots, leaves, super_admin })
     }
 
     /// The PEM of the authority that signs the API server's certificate.
@@ -210,9 +207,11 @@ impl Pki {
         self.roots.authority(Authority::Cluster).certificate()
     }
 
-    /// The user's access, for the kubeconfig: bound to `cluster-admin` by its group, [`ADMIN_GROUP`].
-    pub fn admin_access(&self, url: String) -> Access {
-        self.access(&self.admin, url)
+    /// The user's access, for the kubeconfig: bound to `cluster-admin` by its group, [`ADMIN_GROUP`]. It is the one that
+    /// the first control plane keeps, so that a later export gives the same.
+    pub fn admin_access(&self, layout: &Layout) -> Result<Access> {
+        let cert = Cert::Leaf(Leaf::Admin, layout.first_control_plane().spec.name.clone());
+        Ok(self.access(self.pair(&cert)?, layout.host_api_url()))
     }
 
     /// The access for the first calls to a new cluster, before anybody is bound to anything: authorised without any

@@ -31,9 +31,10 @@ pub(super) fn leaf_profile(leaf: Leaf, layout: &Layout, node: &NodeLayout) -> Re
         Leaf::ControllerManagerServer => local_server("kube-controller-manager"),
         Leaf::Scheduler => client(Authority::Cluster, "system:kube-scheduler"),
         Leaf::SchedulerServer => local_server("kube-scheduler"),
-        Leaf::NodeAdmin => {
-            Profile { organization: Some(ADMIN_GROUP), ..client(Authority::Cluster, "kubernetes-admin") }
-        }
+        Leaf::Admin => Profile {
+            organization: Some(ADMIN_GROUP),
+            ..client(Authority::Cluster, &format!("knarr-admin-{}", layout.name()))
+        },
         Leaf::KubeProxy => client(Authority::Cluster, "system:kube-proxy"),
         // The API server dials a kubelet by its InternalIP, so the address must be there.
         Leaf::KubeletServer => Profile {
@@ -52,11 +53,6 @@ pub(super) fn leaf_profile(leaf: Leaf, layout: &Layout, node: &NodeLayout) -> Re
         ));
     }
     Ok(profile)
-}
-
-/// The user's certificate.
-pub(super) fn admin(layout: &Layout) -> Profile {
-    Profile { organization: Some(ADMIN_GROUP), ..client(Authority::Cluster, &format!("knarr-admin-{}", layout.name())) }
 }
 
 /// The certificate for the first calls.

@@ -78,7 +78,6 @@ fn every_certificate_says_what_the_table_says() {
             lines.push(format!("{leaf:?} of {node}: {}", says(pair)));
         }
     }
-    lines.push(format!("admin: {}", says(&pki.admin)));
     lines.push(format!("super-admin: {}", says(&pki.super_admin)));
     insta::assert_snapshot!(lines.join("\n"));
 }
@@ -94,7 +93,6 @@ fn leaves_are_leaves_of_the_right_authority() {
         assert_leaf(&pki, pair, authority, NOW + Duration::days(365));
     }
     assert_eq!(seen, 3 * 15 + 2 * 3);
-    assert_leaf(&pki, &pki.admin, Authority::Cluster, NOW + Duration::days(365));
     assert_leaf(&pki, &pki.super_admin, Authority::Cluster, NOW + Duration::hours(1));
 }
 
@@ -166,7 +164,7 @@ fn no_serial_and_no_key_exists_twice() {
         .iter()
         .map(|a| pki.roots().authority(*a))
         .chain(pki.leaves().map(|(_, _, pair)| pair))
-        .chain([&pki.admin, &pki.super_admin]);
+        .chain([&pki.super_admin]);
     for pair in pairs {
         assert!(serials.insert(with_parsed(pair, |cert| cert.raw_serial().to_vec())));
         assert!(keys.insert(pair.key().expose().to_owned()));
@@ -181,7 +179,7 @@ fn no_serial_and_no_key_exists_twice() {
 #[test]
 fn a_foreign_key_is_refused() {
     let (_, pki) = pki();
-    let refused = CertifiedKey::from_pem(pki.cluster_ca().into(), pki.admin.key().clone());
+    let refused = CertifiedKey::from_pem(pki.cluster_ca().into(), pki.super_admin.key().clone());
     assert!(refused.is_err());
 }
 
@@ -327,8 +325,7 @@ mod handshake {
             leaf(Leaf::ControllerManager),
             leaf(Leaf::KubeProxy),
             leaf(Leaf::KubeletClient),
-            leaf(Leaf::NodeAdmin),
-            &pki.admin,
+            leaf(Leaf::Admin),
             &pki.super_admin,
         ];
         for client in clients {
@@ -338,8 +335,8 @@ mod handshake {
             assert!(cluster(api, name, leaf(Leaf::Scheduler)), "{name}");
         }
         assert!(cluster(kubelet, "10.89.0.3", leaf(Leaf::ApiServerKubeletClient)));
-        assert!(cluster(leaf(Leaf::SchedulerServer), "127.0.0.1", leaf(Leaf::NodeAdmin)));
-        assert!(cluster(leaf(Leaf::ControllerManagerServer), "127.0.0.1", leaf(Leaf::NodeAdmin)));
+        assert!(cluster(leaf(Leaf::SchedulerServer), "127.0.0.1", leaf(Leaf::Admin)));
+        assert!(cluster(leaf(Leaf::ControllerManagerServer), "127.0.0.1", leaf(Leaf::Admin)));
         assert!(agree(&pki, Authority::Etcd, etcd, "127.0.0.1", leaf(Leaf::ApiServerEtcdClient)));
         assert!(agree(&pki, Authority::Etcd, etcd, "127.0.0.1", leaf(Leaf::EtcdHealthcheckClient)));
         let peer = leaf(Leaf::EtcdPeer);
@@ -349,7 +346,7 @@ mod handshake {
         assert!(!cluster(api, "127.0.0.1", leaf(Leaf::ApiServerEtcdClient)), "a client of another authority");
         assert!(!cluster(api, "127.0.0.1", leaf(Leaf::FrontProxyClient)), "a client of another authority");
         assert!(!cluster(etcd, "127.0.0.1", leaf(Leaf::Scheduler)), "a server of another authority");
-        assert!(!cluster(leaf(Leaf::Scheduler), "127.0.0.1", leaf(Leaf::NodeAdmin)), "a client as server");
+        assert!(!cluster(leaf(Leaf::Scheduler), "127.0.0.1", leaf(Leaf::Admin)), "a client as server");
         assert!(!cluster(api, "127.0.0.1", api), "a server as client");
         assert!(!cluster(kubelet, "10.89.0.2", leaf(Leaf::ApiServerKubeletClient)), "another node's address");
     }
