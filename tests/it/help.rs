@@ -68,7 +68,7 @@ async fn wrong_words() {
     insta::assert_snapshot!(env.knarr("create dev --wait 2").await, @r"
     $ knarr create dev --wait 2
     --- stderr ---
-    error: invalid value '2' for '--wait <DURATION>': `2` is not a duration such as `90s` or `2m`
+    error: invalid value '2' for '--wait <DURATION>': `2` is not a duration, for example `90s` or `2m`
 
     For more information, try '--help'.
     --- exit status 2 ---
