@@ -79,12 +79,31 @@ fn main() -> ExitCode {
             Trial::test(name, move || run(&scene, *case, enabled))
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
     if enabled && !arguments.list {
-        shared::end();
-        docker::sweep_this_run();
+        std::thread::spawn(sweep_when_interrupted);
     }
-    conclusion.exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    if !enabled || arguments.list {
+        return conclusion.exit_code();
+    }
+    let left = shared::end();
+    docker::sweep_this_run();
+    match left {
+        None => conclusion.exit_code(),
+        Some(why) => {
+            eprintln!("FAILED at the end: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Ctrl-C ends the suite, and takes its clusters with it.
+#[expect(clippy::exit, reason = "cases cannot be stopped in the middle")]
+fn sweep_when_interrupted() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(tokio::signal::ctrl_c()).expect("signals can be heard");
+    docker::sweep_this_run();
+    std::process::exit(130);
 }
 
 fn run(name: &str, case: fn(&Scene), enabled: bool) -> Result<(), Failed> {

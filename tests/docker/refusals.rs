@@ -85,7 +85,8 @@ fn docker_not_allowed(scene: &Scene) {
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
     let binary = copy.to_string_lossy().into_owned();
     let mut command = scene.program("setpriv", &[&nobody[..], &[&binary, "create", "cluster", "nothing"]].concat());
-    let run = run(command.current_dir("/").env("HOME", "/nonexistent").env_remove("KUBECONFIG"), b"");
+    let elsewhere = command.current_dir("/").env("HOME", "/nonexistent");
+    let run = run(elsewhere.env_remove("KUBECONFIG").env_remove("DOCKER_CONFIG"), b"");
     std::fs::remove_file(&copy).expect("it was there");
     insta::assert_snapshot!(said(&run.exits(4), &[]));
 }

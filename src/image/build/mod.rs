@@ -106,9 +106,6 @@ impl<E: Engine> Carrying<'_, E> {
     async fn out(&self) -> Result<()> {
         let (engine, recipe) = (self.work.engine(), self.recipe);
         let ready = engine.find_image(&recipe.components.tag).await?;
-        if ready.is_none() {
-            self.ensure_node_packages().await?;
-        }
         let builder = self.open_builder().await?;
         let mut jobs: Vec<(&Job, String)> = Vec::new();
         let all = recipe.built().count();
@@ -127,6 +124,8 @@ impl<E: Engine> Carrying<'_, E> {
             }
         }
         if ready.is_none() {
+            // Last, because for another processor than this machine's it needs an emulator; all programs are built by then.
+            self.ensure_node_packages().await?;
             self.layer_of_components(&builder).await?;
         }
         self.layer_of_agent(&builder).await
