@@ -263,7 +263,6 @@ fn ready_component(name: &str) -> ComponentStatus {
 }
 
 /// Until it is dropped, what differs from run to run has a name in snapshots instead.
-#[must_use]
 pub fn filtered() -> SettingsBindDropGuard {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\b\d+\.\d+s\b", "TIME");

@@ -5,8 +5,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use knarr::engine::EngineErrorKind::{Denied, DiskFull, Unreachable};
 use knarr::engine::fake::{How, When};
 use knarr::engine::{Labels, NetworkSpec, op};
-use knarr::error::ErrorKind;
-use knarr::image::versions;
 
 use crate::env::{Env, KUBECONFIG, filtered, refusal};
 
@@ -388,23 +386,4 @@ async fn the_kubeconfig_is_broken() {
     --- exit status 4 ---
     ");
     assert_eq!((env.engine.changes(), env.kubeconfig().as_str()), (String::new(), "clusters: ["));
-}
-
-/// The README's table of exit codes is `ErrorKind::ALL`.
-#[test]
-fn the_readme_has_every_exit_code() {
-    let readme = include_str!("../../README.md");
-    let table = readme.split("## Exit codes").nth(1).expect("there is such a chapter");
-    let rows: Vec<(u8, String)> = table
-        .lines()
-        .take_while(|line| line.is_empty() || line.starts_with('|'))
-        .filter_map(|line| {
-            let mut cells = line.split('|').skip(1).map(str::trim);
-            Some((cells.next()?.parse().ok()?, cells.next()?.trim_matches('`').to_owned()))
-        })
-        .filter(|(code, _)| *code != 0)
-        .collect();
-    let kinds = ErrorKind::ALL.map(|kind| (kind.exit_code(), kind.id().to_owned()));
-    assert_eq!(rows, kinds);
-    assert!(versions::default_reference().starts_with("knarr.dev/node:"));
 }
