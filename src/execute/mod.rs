@@ -4,6 +4,7 @@
 //! out by Docker), waits are dropped at once, and only when everything is joined the undo begins. A Docker that does not
 //! answer is not waited for without end: see [`GRACE`].
 
+mod board;
 mod failure;
 pub mod timings;
 pub mod undo;
@@ -16,6 +17,7 @@ use futures::future::join_all;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::board::Board;
 use self::failure::Failure;
 use self::timings::Timings;
 use crate::engine::{ContainerSpec, Engine, EngineError, EngineErrorKind, EngineResult, NetworkSpec, archive, op};
@@ -139,14 +141,9 @@ impl<E: Engine> Run<'_, E> {
                 return Err(self.interrupted(index, total, &phase.title).into());
             }
             let shown = steps.start(&phase.title);
-            let progress = |what: &str| {
-                shown.progress(what);
-                if let Ok(mut last) = self.last_reason.lock() {
-                    *last = Some(what.to_owned());
-                }
-            };
+            let board = Board::new(&shown, phase.steps.len());
             // Every step is joined, whatever the others do: nothing may come into being after the undo.
-            let work = join_all(phase.steps.iter().map(|step| self.step(step, &progress)));
+            let work = join_all(phase.steps.iter().enumerate().map(|(at, step)| self.shown_step(step, &board, at)));
             let outcomes = tokio::select! {
                 biased;
                 outcomes = work => outcomes,
@@ -169,6 +166,19 @@ impl<E: Engine> Run<'_, E> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Runs a step with its place on the board.
+    async fn shown_step(&self, step: &Step, board: &Board<'_>, at: usize) -> std::result::Result<(), Failure> {
+        let progress = |what: &str| {
+            board.say(at, what);
+            if let Ok(mut last) = self.last_reason.lock() {
+                *last = Some(what.to_owned());
+            }
+        };
+        let outcome = self.step(step, &progress).await;
+        board.done(at);
+        outcome
     }
 
     /// Ends some time after a cancel or the deadline: by then every call that Docker answers at all is over.
