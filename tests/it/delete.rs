@@ -9,6 +9,7 @@ const NOTHING: Vec<String> = Vec::new();
 
 #[tokio::test(start_paused = true)]
 async fn everything_goes_and_the_kubeconfig_is_as_it_was() {
+    let _filters = filtered();
     let env = Env::new();
     assert_eq!(env.knarr("create dev --workers 2").await.status, 0);
     assert_ne!(env.kubeconfig(), KUBECONFIG);
@@ -26,8 +27,7 @@ async fn everything_goes_and_the_kubeconfig_is_as_it_was() {
     });
     assert_eq!((env.left(), env.kubeconfig()), (NOTHING, KUBECONFIG.to_owned()));
     let calls: Vec<String> = env.engine.calls()[before..].iter().map(ToString::to_string).collect();
-    filtered(|| {
-        insta::assert_snapshot!(calls.join("\n"), @r"
+    insta::assert_snapshot!(calls.join("\n"), @r"
     list containers labelled `dev.knarr.cluster=dev`
     remove container `ID`
     remove container `ID`
@@ -41,22 +41,20 @@ async fn everything_goes_and_the_kubeconfig_is_as_it_was() {
     list containers labelled `dev.knarr.cluster=dev`
     list networks of `fake://`
     list volumes labelled `dev.knarr.cluster=dev`
-    ")
-    });
+    ");
 }
 
 #[tokio::test(start_paused = true)]
 async fn deleting_again_is_success() {
+    let _filters = filtered();
     let env = Env::new();
     let run = env.knarr("delete cluster dev").await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr delete cluster dev
     --- stderr ---
     there is no cluster `dev`, nothing to delete (TIME)
     --- exit status 0 ---
-    ")
-    });
+    ");
     assert_eq!((env.engine.changes(), env.kubeconfig()), (String::new(), KUBECONFIG.to_owned()));
 }
 
@@ -95,21 +93,20 @@ async fn the_result_as_json() {
 
 #[tokio::test(start_paused = true)]
 async fn all_clusters() {
+    let _filters = filtered();
     let env = Env::new();
     for name in ["one", "two"] {
         assert_eq!(env.knarr(&format!("create {name}")).await.status, 0);
     }
     let run = env.knarr("delete clusters -A").await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr delete clusters -A
     --- stderr ---
     deleted cluster `one` (TIME)
     deleted cluster `two` (TIME)
     kubectl's current context is `work` again
     --- exit status 0 ---
-    ")
-    });
+    ");
     assert_eq!((env.left(), env.kubeconfig()), (NOTHING, KUBECONFIG.to_owned()));
     let run = env.knarr("delete clusters -A").await;
     insta::assert_snapshot!(run, @r"
@@ -131,7 +128,7 @@ async fn half_made_clusters() {
         let env = Env::new();
         // What a kill leaves: calls up to this one, and nobody who waits for more.
         env.engine.inject(When::Call(call.number), How::HangAfterwards);
-        let killed = tokio::time::timeout(std::time::Duration::from_millis(10), env.knarr("create dev --workers 1"));
+        let killed = tokio::time::timeout(std::time::Duration::from_secs(1), env.knarr("create dev --workers 1"));
         let listening = matches!(call.operation, op::EXEC | op::INSPECT_CONTAINER);
         assert!(killed.await.is_err() || listening, "{call}");
         if env.left().is_empty() {
@@ -163,12 +160,12 @@ async fn attach(engine: FakeEngine) {
 
 #[tokio::test(start_paused = true)]
 async fn a_foreign_container_on_the_network() {
+    let _filters = filtered();
     let env = Env::new();
     assert_eq!(env.knarr("create dev").await.status, 0);
     attach(env.engine.clone()).await;
     let run = env.knarr("delete cluster dev").await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr delete cluster dev
     --- stderr ---
     failed: deleting cluster `dev` (TIME)
@@ -178,8 +175,7 @@ async fn a_foreign_container_on_the_network() {
     hint: disconnect it with `docker network disconnect knarr-dev debug-shell`
     hint: then run `knarr delete cluster dev` again
     --- exit status 1 ---
-    ")
-    });
+    ");
     assert_eq!(env.left(), ["container debug-shell", "network knarr-dev"]);
     env.engine.stop_container("debug-shell", 0).await.expect("it stops");
     assert_eq!(env.knarr("delete cluster dev").await.status, 0);
@@ -189,6 +185,7 @@ async fn a_foreign_container_on_the_network() {
 /// The undo of a creation meets it as well: both truths are told.
 #[tokio::test(start_paused = true)]
 async fn a_foreign_container_in_the_way_of_an_undo() {
+    let _filters = filtered();
     let env = Env::new();
     let engine = env.engine.clone();
     let asked = std::sync::atomic::AtomicUsize::new(0);
@@ -201,8 +198,7 @@ async fn a_foreign_container_in_the_way_of_an_undo() {
         knarr::engine::ExecOutcome::default()
     });
     let run = env.knarr("create dev").await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr create dev
     --- stderr ---
     created the network (TIME)
@@ -218,8 +214,7 @@ async fn a_foreign_container_in_the_way_of_an_undo() {
     hint: disconnect it with `docker network disconnect knarr-dev debug-shell`
     hint: remove what is left with `knarr delete cluster dev`
     --- exit status 1 ---
-    ")
-    });
+    ");
     assert_eq!(env.left(), ["container debug-shell", "network knarr-dev"]);
 }
 
@@ -247,12 +242,12 @@ async fn every_failure_of_docker() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_removed_is_named() {
+    let _filters = filtered();
     let env = Env::new();
     assert_eq!(env.knarr("create dev").await.status, 0);
     env.engine.inject(When::Every(op::REMOVE_VOLUME), How::Refuse(EngineErrorKind::Other));
     let run = env.knarr("delete dev").await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr delete dev
     --- stderr ---
     failed: deleting cluster `dev` (TIME)
@@ -261,15 +256,13 @@ async fn what_cannot_be_removed_is_named() {
       removed 1 container and 1 network
     hint: then run `knarr delete cluster dev` again
     --- exit status 1 ---
-    ")
-    });
+    ");
     assert!(env.kubeconfig().contains("knarr-dev"), "the entry stays as long as something is left");
     env.engine.heal();
     env.engine.inject(When::Every(op::LIST_CONTAINERS), How::Refuse(EngineErrorKind::Unreachable));
     env.engine.inject(When::Every(op::LIST_VOLUMES), How::Refuse(EngineErrorKind::Unreachable));
     let run = env.knarr("delete dev").await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr delete dev
     --- stderr ---
     failed: deleting cluster `dev` (TIME)
@@ -277,6 +270,5 @@ async fn what_cannot_be_removed_is_named() {
       caused by: perhaps containers, volumes, which Docker does not list: the test wants this call to fail
     hint: then run `knarr delete cluster dev` again
     --- exit status 1 ---
-    ")
-    });
+    ");
 }

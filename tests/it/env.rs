@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use futures::future::{FutureExt, ready};
+use insta::internals::SettingsBindDropGuard;
 use knarr::cli;
 use knarr::cli::outside::{Output, Outside};
 use knarr::cli::settings::Environment;
@@ -261,8 +262,8 @@ fn ready_component(name: &str) -> ComponentStatus {
     }
 }
 
-/// Snapshots in which what differs from run to run has a name instead.
-pub fn filtered(check: impl FnOnce()) {
+/// Until it is dropped, what differs from run to run has a name in snapshots instead.
+pub fn filtered() -> SettingsBindDropGuard {
     let mut settings = insta::Settings::clone_current();
     settings.add_filter(r"\b\d+\.\d+s\b", "TIME");
     settings.add_filter(r#""seconds": [0-9.e-]+"#, r#""seconds": TIME"#);
@@ -272,5 +273,5 @@ pub fn filtered(check: impl FnOnce()) {
     settings.add_filter(r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:PORT");
     settings.add_filter(r"\b0{40,}[0-9a-f]+\b", "ID");
     settings.add_filter(r"v1\.36\.\d+", "v1.36.X");
-    settings.bind(check);
+    settings.bind_to_scope()
 }

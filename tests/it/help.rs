@@ -1,7 +1,8 @@
-//! What `--help` says about every command, and how wrong words are answered.
+//! What `--help` says about every command, how wrong words are answered, and what exit codes mean.
 
 use clap::CommandFactory;
 use knarr::cli::args::Cli;
+use knarr::error::ErrorKind;
 
 use crate::env::Env;
 
@@ -68,7 +69,7 @@ async fn wrong_words() {
     insta::assert_snapshot!(env.knarr("create dev --wait 2").await, @r"
     $ knarr create dev --wait 2
     --- stderr ---
-    error: invalid value '2' for '--wait <DURATION>': `2` is not a duration such as `90s` or `2m`
+    error: invalid value '2' for '--wait <DURATION>': `2` is not a duration, for example `90s` or `2m`
 
     For more information, try '--help'.
     --- exit status 2 ---
@@ -117,4 +118,22 @@ async fn help_and_version_are_results() {
     }
     let run = env.knarr("").await;
     assert_eq!((run.stdout.as_str(), run.status), ("", 2), "{run}");
+}
+
+/// The README's table of exit codes is `ErrorKind::ALL`.
+#[test]
+fn the_readme_has_every_exit_code() {
+    let readme = include_str!("../../README.md");
+    let table = readme.split("## Exit codes").nth(1).expect("there is such a chapter");
+    let rows: Vec<(u8, String)> = table
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with('|'))
+        .filter_map(|line| {
+            let mut cells = line.split('|').skip(1).map(str::trim);
+            Some((cells.next()?.parse().ok()?, cells.next()?.trim_matches('`').to_owned()))
+        })
+        .filter(|(code, _)| *code != 0)
+        .collect();
+    let kinds = ErrorKind::ALL.map(|kind| (kind.exit_code(), kind.id().to_owned()));
+    assert_eq!(rows, kinds);
 }

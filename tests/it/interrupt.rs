@@ -71,11 +71,11 @@ async fn at_every_call() {
 
 #[tokio::test(start_paused = true)]
 async fn it_says_where_it_stopped_and_what_was_removed() {
+    let _filters = filtered();
     let calls = calls_of("create dev --workers 2").await;
     let start = calls.iter().find(|c| c.operation == op::START_CONTAINER).expect("nodes are started");
     let (_, run) = interrupted("create dev --workers 2", Moment::Before(start.number)).await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr create dev --workers 2
     --- stderr ---
     created the network (TIME)
@@ -86,18 +86,15 @@ async fn it_says_where_it_stopped_and_what_was_removed() {
       removed 3 containers, 1 network and 3 volumes
       your kubeconfig was not touched
     --- exit status 130 ---
-    ")
-    });
+    ");
     let (_, run) = interrupted("create dev", Moment::Before(1)).await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr create dev
     --- stderr ---
     interrupted: stopped before anything of cluster `dev` was created
       nothing was created
     --- exit status 130 ---
-    ")
-    });
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,11 +151,11 @@ async fn while_docker_does_not_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_without_an_answer_is_named() {
+    let _filters = filtered();
     let calls = calls_of("create dev").await;
     let create = calls.iter().find(|c| c.operation == op::CREATE_CONTAINER).expect("a node is made");
     let (_, run, took) = hanging("create dev", create.number, How::HangAfterwards).await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr create dev
     --- stderr ---
     created the network (TIME)
@@ -170,19 +167,18 @@ async fn a_call_without_an_answer_is_named() {
       your kubeconfig was not touched
     hint: Docker may still carry this out; when it answers again, run `knarr delete cluster dev`
     --- exit status 130 ---
-    ")
-    });
+    ");
     assert_eq!(took.as_secs(), 5, "calls in flight have five seconds to end");
 }
 
 /// Without an interrupt the deadline of the boot ends such a wait too.
 #[tokio::test(start_paused = true)]
 async fn the_deadline_counts_for_docker_too() {
+    let _filters = filtered();
     let env = Env::new();
     env.engine.inject(When::Every(op::START_CONTAINER), How::Hang);
     let run = env.knarr("create dev --wait 40s").await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr create dev --wait 40s
     --- stderr ---
     created the network (TIME)
@@ -194,14 +190,14 @@ async fn the_deadline_counts_for_docker_too() {
       removed 1 container, 1 network and 1 volume
     hint: Docker may still carry this out; when it answers again, run `knarr delete cluster dev`
     --- exit status 5 ---
-    ")
-    });
+    ");
     assert_eq!(env.left(), Vec::<String>::new());
 }
 
 /// An undo that Docker does not answer ends too, and says how to go on.
 #[tokio::test(start_paused = true)]
 async fn an_undo_that_hangs() {
+    let _filters = filtered();
     let env = Env::new();
     env.engine.inject(When::Every(op::REMOVE_CONTAINER), How::Hang);
     let interrupt = Interrupt::manual();
@@ -213,8 +209,7 @@ async fn an_undo_that_hangs() {
     });
     let run = env.run("create dev", interrupt).await;
     assert!(began.elapsed() <= Duration::from_secs(15));
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr create dev
     --- stderr ---
     created the network (TIME)
@@ -226,12 +221,12 @@ async fn an_undo_that_hangs() {
       your kubeconfig was not touched
     hint: remove what is left with `knarr delete cluster dev`
     --- exit status 130 ---
-    ")
-    });
+    ");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_second_interrupt_gives_up_on_the_undo() {
+    let _filters = filtered();
     let env = Env::new();
     env.engine.inject(When::Every(op::REMOVE_CONTAINER), How::Hang);
     let interrupt = Interrupt::manual();
@@ -244,8 +239,7 @@ async fn a_second_interrupt_gives_up_on_the_undo() {
     });
     let run = env.run("create dev", interrupt).await;
     assert_eq!(began.elapsed(), Duration::ZERO, "it ends at once");
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr create dev
     --- stderr ---
     created the network (TIME)
@@ -256,8 +250,7 @@ async fn a_second_interrupt_gives_up_on_the_undo() {
       what was made of cluster `dev` so far may be left
     hint: remove it with `knarr delete cluster dev`
     --- exit status 130 ---
-    ")
-    });
+    ");
     env.engine.heal();
     assert_eq!(env.knarr("delete cluster dev").await.status, 0, "the hint's command cleans up");
     assert_eq!((env.left(), env.kubeconfig()), (Vec::new(), KUBECONFIG.to_owned()));

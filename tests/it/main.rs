@@ -6,6 +6,7 @@ mod create;
 mod delete;
 mod env;
 mod errors;
+mod faults;
 mod help;
 mod interrupt;
 mod output;

@@ -28,10 +28,10 @@ async fn quiet_leaves_only_results_and_warnings() {
 
 #[tokio::test(start_paused = true)]
 async fn json_is_on_both_streams() {
+    let _filters = filtered();
     let env = Env::new();
     let run = env.knarr("create dev -o json").await;
-    filtered(|| {
-        insta::assert_snapshot!(run.stderr, @r#"
+    insta::assert_snapshot!(run.stderr, @r#"
     {"event":"stepStarted","id":1,"time":"NOW","title":"creating the network"}
     {"event":"stepDone","id":1,"seconds":TIME,"time":"NOW","title":"created the network"}
     {"event":"stepStarted","id":2,"time":"NOW","title":"claiming the name"}
@@ -39,8 +39,8 @@ async fn json_is_on_both_streams() {
     {"event":"stepStarted","id":3,"time":"NOW","title":"starting 1 node"}
     {"event":"stepDone","id":3,"seconds":TIME,"time":"NOW","title":"started 1 node"}
     {"event":"stepStarted","id":4,"time":"NOW","title":"waiting for the API server"}
-    {"detail":"etcd","event":"stepProgress","id":4,"time":"NOW"}
-    {"detail":"kube-apiserver","event":"stepProgress","id":4,"time":"NOW"}
+    {"detail":"etcd is starting","event":"stepProgress","id":4,"time":"NOW"}
+    {"detail":"kube-apiserver is starting","event":"stepProgress","id":4,"time":"NOW"}
     {"event":"stepDone","id":4,"seconds":TIME,"time":"NOW","title":"the API server answers"}
     {"event":"stepStarted","id":5,"time":"NOW","title":"granting rights to the components"}
     {"event":"stepDone","id":5,"seconds":TIME,"time":"NOW","title":"granted rights to the components"}
@@ -49,21 +49,18 @@ async fn json_is_on_both_streams() {
     {"event":"stepStarted","id":7,"time":"NOW","title":"waiting until the cluster is usable"}
     {"event":"stepDone","id":7,"seconds":TIME,"time":"NOW","title":"the cluster is usable"}
     {"event":"note","text":"kubectl's current context was `work`; it comes back when the cluster is deleted","time":"NOW"}
-    "#)
-    });
+    "#);
     serde_json::from_str::<serde_json::Value>(&run.stdout).expect("stdout is one JSON document");
     for line in run.stderr.lines() {
         serde_json::from_str::<serde_json::Value>(line).expect("every line of stderr is JSON");
     }
     let run = env.knarr("create dev -o json").await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r#"
+    insta::assert_snapshot!(run, @r#"
     $ knarr create dev -o json
     --- stderr ---
     {"error":{"causes":[],"details":[],"evidence":[],"exitCode":6,"hints":["use it with `knarr kubectl --name dev get nodes`, or see `knarr status dev`","remove it with `knarr delete cluster dev`, or choose another name with `--name`"],"id":"already-exists","message":"cluster `dev` exists already","state":"nothing was created"}}
     --- exit status 6 ---
-    "#)
-    });
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,6 +76,7 @@ async fn a_reader_that_went_away_is_no_failure() {
 
 #[tokio::test(start_paused = true)]
 async fn lists() {
+    let _filters = filtered();
     let env = Env::new();
     insta::assert_snapshot!(env.knarr("get clusters").await, @r"
     $ knarr get clusters
@@ -109,8 +107,7 @@ async fn lists() {
     --- exit status 0 ---
     ");
     let run = env.knarr("get nodes --name other -o json").await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r#"
+    insta::assert_snapshot!(run, @r#"
     $ knarr get nodes --name other -o json
     [
       {
@@ -124,8 +121,7 @@ async fn lists() {
       }
     ]
     --- exit status 0 ---
-    "#)
-    });
+    "#);
     insta::assert_snapshot!(env.knarr("get nodes --name nope").await, @r"
     $ knarr get nodes --name nope
     --- stderr ---
@@ -179,18 +175,17 @@ async fn status() {
 
 #[tokio::test(start_paused = true)]
 async fn load_and_exec() {
+    let _filters = filtered();
     let env = Env::new();
     assert_eq!(env.knarr("create dev --workers 1").await.status, 0);
     env.engine.add_image("app:1", &knarr::engine::Labels::new());
     let run = env.knarr("load docker-image app:1 --name dev").await;
-    filtered(|| {
-        insta::assert_snapshot!(run, @r"
+    insta::assert_snapshot!(run, @r"
     $ knarr load docker-image app:1 --name dev
     --- stderr ---
     loaded docker.io/library/app:1 into 2 nodes (TIME)
     --- exit status 0 ---
-    ")
-    });
+    ");
     insta::assert_snapshot!(env.knarr("load docker-image app:2 --name dev").await, @r"
     $ knarr load docker-image app:2 --name dev
     --- stderr ---
@@ -240,7 +235,12 @@ async fn kubeconfig() {
         assert_eq!(again.status, 0, "{again}");
         assert!(env.kubeconfig().contains(server));
     }
-    insta::assert_snapshot!(env.knarr("export kubeconfig --name dev").await, @"");
+    insta::assert_snapshot!(env.knarr("export kubeconfig --name dev").await, @r"
+    $ knarr export kubeconfig --name dev
+    --- stderr ---
+    context `knarr-dev` was as it should be
+    --- exit status 0 ---
+    ");
     assert_eq!(env.knarr("delete dev").await.status, 0);
     assert_eq!(env.kubeconfig(), crate::env::KUBECONFIG);
 }

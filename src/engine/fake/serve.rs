@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::io::AsyncReadExt;
@@ -15,6 +16,9 @@ use crate::engine::{
     EngineInfo, EngineResult, ExecOutcome, ExecOutput, ExecSpec, ImageInfo, Labels, NetworkInfo, NetworkSpec, Stats,
     VolumeInfo, op,
 };
+
+/// How long an attached program waits for a first byte of input before it runs without any.
+const SILENCE: Duration = Duration::from_millis(20);
 
 /// A call under way.
 struct Ticket {
@@ -312,12 +316,15 @@ impl Engine for FakeEngine {
         let answer = prepared.map(|(name, id, program)| {
             let (input, mut typed) = tokio::io::duplex(64 * 1024);
             let (engine, exec_id, mut exec) = (self.clone(), id.clone(), exec.clone());
-            // The program runs once all of its input is there, or at once if it gets none.
+            // The program runs once all of its input is there; a stdin that stays silent only tells that somebody listens.
             let run = async move {
                 if exec.attach_stdin {
                     let mut bytes = Vec::new();
-                    // A pipe in memory breaks only by ending.
-                    let _ = typed.read_to_end(&mut bytes).await;
+                    if let Ok(first) = tokio::time::timeout(SILENCE, typed.read_u8()).await {
+                        bytes.extend(first);
+                        // A pipe in memory breaks only by ending.
+                        let _ = typed.read_to_end(&mut bytes).await;
+                    }
                     exec.stdin = Some(bytes);
                 }
                 let outcome = program(&name, &exec);
