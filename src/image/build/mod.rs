@@ -181,8 +181,9 @@ impl<E: Engine> Carrying<'_, E> {
         if engine.find_image(tag).await?.is_some() {
             return Ok(());
         }
-        let base =
-            base::ensure(self.work, self.cancel, &recipe.suite, recipe.arch, self.surroundings.may_install).await?;
+        let base = base::ensure(self.work, self.cancel, &recipe.suite, recipe.arch, self.surroundings.may_install)
+            .await
+            .map_err(|e| if recipe.foreign && e.kind != ErrorKind::Interrupted { needs_emulator(e) } else { e })?;
         let step = self.work.steps().start("installing the node's Debian packages");
         let platform = recipe.foreign.then(|| recipe.arch.platform());
         let container = self.work.open("packages", &base, platform.clone(), Vec::new()).await?;
@@ -257,4 +258,11 @@ fn numbered(job: &Job, number: usize, all: usize) -> String {
 
 fn name_of(job: &Job) -> String {
     format!("{} {}", job.name, job.version).trim_end().to_owned()
+}
+
+/// Programs are cross-compiled, but Debian's own packages run their scripts on the processor they are for.
+fn needs_emulator(error: Error) -> Error {
+    error
+        .also("every program is built and kept")
+        .hint("let this machine run programs of that processor: `sudo apt-get install qemu-user-static binfmt-support`")
 }
