@@ -1,0 +1,109 @@
+//! The waits of a creation: each milestone, bounded by the deadline, an interrupt, and the moment from which it is hopeless.
+
+use std::sync::Arc;
+
+use super::{RETRY, Run, timings};
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::health::dns;
+use crate::kubernetes::Kubernetes;
+use crate::node::render;
+use crate::plan::Milestone;
+
+impl<E: Engine> Run<'_, E> {
+    pub(super) fn kubernetes(&self) -> Result<&Arc<dyn Kubernetes>> {
+        if let Some(client) = self.kubernetes.get() {
+            return Ok(client);
+        }
+        let access = self.pki.super_admin(&self.plan.layout);
+        let client = self.context.connector.connect(&access)?;
+        Ok(self.kubernetes.get_or_init(|| client))
+    }
+
+    /// Runs a wait until it ends, the nodes are beyond hope, the time is up or the run is cancelled.
+    pub(super) async fn bounded(&self, wait: impl Future<Output = Result<()>>) -> Result<()> {
+        tokio::select! {
+            biased;
+            () = self.context.cancel.cancelled() => Err(Error::new(ErrorKind::Interrupted, "interrupted")),
+            result = wait => result,
+            error = self.watch.doom() => Err(self.look_closer(error)),
+            () = tokio::time::sleep_until(self.deadline) => Err(self.too_late().await),
+        }
+    }
+
+    async fn too_late(&self) -> Error {
+        let cluster = self.plan.layout.name();
+        let wait = humantime::format_duration(self.wait);
+        let mut error =
+            Error::new(ErrorKind::NotReady, format!("cluster `{cluster}` did not become usable within {wait}"));
+        if let Some((node, component)) = self.watch.first_unready() {
+            let what = component.waiting_for.as_deref().unwrap_or("to become ready");
+            let ended = component.last_exit.map(|how| format!("; it last ended with {how}")).unwrap_or_default();
+            error = error.cause(format!("`{}` on `{node}` still waits: {what}{ended}", component.name));
+            error = error.evidence(self.watch.last_lines(&node, &component.name).await);
+        } else if let Some(last) = self.last_reason.lock().ok().and_then(|l| l.clone()) {
+            error = error.cause(format!("the last thing it waited for: {last}"));
+        }
+        self.look_closer(error)
+    }
+
+    /// What a person can do about nodes that do not come up, unless they are kept anyway.
+    fn look_closer(&self, error: Error) -> Error {
+        if self.retain {
+            return error;
+        }
+        let cluster = self.plan.layout.name();
+        error.hint(format!("create it with `--retain` to keep the nodes, and look into `knarr logs --name {cluster}`"))
+    }
+
+    pub(super) async fn reach(&self, milestone: Milestone, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+        match milestone {
+            Milestone::ApiAnswers => self.api_answers(progress).await,
+            Milestone::ComponentsReady => {
+                self.watch.all_ready(progress).await;
+                Ok(())
+            }
+            Milestone::NodesReady => {
+                let names: Vec<String> = self.plan.layout.nodes.iter().map(|n| n.spec.name.to_string()).collect();
+                self.kubernetes()?.nodes_ready(&names, progress).await?;
+                self.timings.mark(timings::NODES_READY);
+                Ok(())
+            }
+            Milestone::DefaultServiceAccount => self.kubernetes()?.default_service_account(progress).await,
+            Milestone::DnsAnswers => {
+                let first_pod = async {
+                    let outcome = self.kubernetes()?.first_pod_running(&|_| ()).await;
+                    self.timings.mark(timings::FIRST_POD);
+                    outcome
+                };
+                let answers = dns::answers(&*self.context.engine, &self.plan.layout, progress);
+                futures::future::try_join(first_pod, answers).await?;
+                self.timings.mark(timings::DNS);
+                Ok(())
+            }
+        }
+    }
+
+    async fn api_answers(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+        let first = self.plan.layout.first_control_plane().spec.name.as_str();
+        progress("etcd is starting");
+        self.watch.component_ready(first, "etcd").await;
+        self.timings.mark(timings::ETCD);
+        progress("kube-apiserver is starting");
+        self.watch.component_ready(first, "kube-apiserver").await;
+        let kubernetes = self.kubernetes()?;
+        while let Err(e) = kubernetes.answers().await {
+            progress(e.causes.last().unwrap_or(&e.message));
+            tokio::time::sleep(RETRY).await;
+        }
+        self.timings.mark(timings::API);
+        Ok(())
+    }
+
+    pub(super) async fn adopt(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+        let layout = &self.plan.layout;
+        let adoptions: Vec<_> = layout.nodes.iter().map(|node| render::adoption(layout, node)).collect();
+        let registered = |_: &str| self.timings.mark(timings::NODE_REGISTERED);
+        self.kubernetes()?.adopt_nodes(&adoptions, &registered, progress).await
+    }
+}
