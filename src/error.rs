@@ -124,6 +124,16 @@ impl Error {
         self
     }
 
+    /// The reader of our output has seen enough: the command ends, and there is nobody to tell.
+    pub fn reader_gone() -> Self {
+        Self::failed(String::new())
+    }
+
+    /// Whether this is [`Error::reader_gone`].
+    pub fn is_reader_gone(&self) -> bool {
+        self.message.is_empty()
+    }
+
     /// Adds a cause: a new fact, never a repetition of the headline.
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.causes.push(cause.to_string());

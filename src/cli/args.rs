@@ -103,7 +103,6 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
     /// Write the man pages into a folder
-    #[command(hide = true)]
     Man {
         /// The folder
         folder: PathBuf,
@@ -212,7 +211,7 @@ pub struct Up {
     #[arg(long)]
     pub fix: bool,
     /// How long to wait until the cluster is usable
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = wait)]
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = values::parse_wait)]
     pub wait: Duration,
     /// Where the kubeconfig goes
     #[command(flatten)]

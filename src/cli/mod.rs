@@ -58,6 +58,7 @@ pub async fn run<E: Engine>(words: Vec<OsString>, environment: Environment, outs
     reporter.finish();
     match outcome {
         Ok(status) => status,
+        Err(e) if e.is_reader_gone() => 0,
         Err(e) => fail(&e, &*reporter, json, &session.outside),
     }
 }

@@ -14,7 +14,7 @@ use crate::config::{Loaded, Overrides, Source};
 use crate::doctor::{self, Demand, Facts};
 use crate::engine::{Engine, EngineErrorKind, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
-use crate::execute::{self, Context, Created, Options};
+use crate::execute::{self, Context, Created, Options, undo};
 use crate::fs;
 use crate::host::{self, Host, Proxies, Taken};
 use crate::image;
@@ -30,8 +30,12 @@ const ATTEMPTS: u32 = 20;
 
 /// Runs `knarr create cluster`.
 pub async fn run(session: &Session<impl Engine>, args: CreateCluster) -> Result<()> {
-    let spec = load(session, &args).await?;
-    create(session, spec, &args).await.map(|_| ())
+    let reading = load(session, &args);
+    let spec = session.unless_interrupted("stopped before anything was created", reading).await?;
+    match create(session, spec, &args).await? {
+        Some((plan, created)) => announce(session, &plan, &created, &args),
+        None => Ok(()),
+    }
 }
 
 /// Reads the config and the flags; every problem at once, before any call to Docker.
@@ -63,7 +67,11 @@ async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<Cl
 }
 
 /// Creates the cluster of a valid spec; `None` after a dry run.
-pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &CreateCluster) -> Result<Option<Plan>> {
+pub async fn create(
+    session: &Session<impl Engine>,
+    spec: ClusterSpec,
+    args: &CreateCluster,
+) -> Result<Option<(Plan, Created)>> {
     let name = spec.name.to_string();
     let stopped = format!("stopped before anything of cluster `{name}` was created");
     let store = session.kubeconfig(&args.target)?;
@@ -89,7 +97,7 @@ pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &Cr
         };
         match execute::create(&context, &plan, &pki, options).await {
             Ok(created) => break (plan, pki, created),
-            Err(failed) if attempt < ATTEMPTS && may_choose_again(&spec, failed.taken) => {
+            Err(failed) if attempt < ATTEMPTS && !args.retain && may_choose_again(&spec, failed.taken) => {
                 attempt += 1;
                 session.note(format!("{}; trying again with another choice", failed.error.message));
                 // Who took it may be another run for the same name; and a network in the making is in no list yet.
@@ -105,14 +113,19 @@ pub async fn create(session: &Session<impl Engine>, spec: ClusterSpec, args: &Cr
     if let Some(store) = &store {
         let access = pki.admin_access(&plan.layout)?;
         let entry = entry(&name, &plan.layout.create_id, &access);
-        session.remember_context(store, entry, args.target.switch_context).await.map_err(|e| {
-            e.context(format!("cluster `{name}` is ready, but its kubeconfig entry could not be written"))
+        if let Err(e) = session.remember_context(store, entry, args.target.switch_context).await {
+            if e.kind == ErrorKind::Interrupted {
+                // Stopped while waiting for somebody's lock: nobody has been told of this cluster yet.
+                let undone = undo::after_failure(&*engine, &plan, e, args.retain, &session.reporter).await;
+                return Err(undone.also("your kubeconfig was not touched"));
+            }
+            return Err(e
+                .context(format!("cluster `{name}` is ready, but its kubeconfig entry could not be written"))
                 .state("the cluster runs")
-                .hint(format!("try again with `knarr export kubeconfig --name {name}`"))
-        })?;
+                .hint(format!("try again with `knarr export kubeconfig --name {name}`")));
+        }
     }
-    announce(session, &plan, &created, args)?;
-    Ok(Some(plan))
+    Ok(Some((plan, created)))
 }
 
 /// An error before anything was made says so.

@@ -1,5 +1,7 @@
 //! Removes clusters: containers, network, volumes by label, and their kubeconfig entries. Absent is success.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::Session;
@@ -12,6 +14,9 @@ use crate::execute::undo::{self, Swept};
 use crate::plan::names;
 use crate::report::Event;
 use crate::spec::values::ClusterName;
+
+/// How long a deletion may still take after an interrupt.
+const GRACE: Duration = Duration::from_secs(12);
 
 #[derive(Serialize)]
 struct Deleted {
@@ -39,7 +44,7 @@ pub async fn run(session: &Session<impl Engine>, args: DeleteCluster) -> Result<
         session.note("no cluster exists");
     }
     let store = session.kubeconfig_store(args.kubeconfig.as_deref(), args.break_lock)?;
-    let all = futures::future::join_all(names.into_iter().map(|name| {
+    let deleting = futures::future::join_all(names.into_iter().map(|name| {
         let (engine, store) = (&engine, &store);
         async move {
             let deleted = delete_one(session, &**engine, name).await;
@@ -49,23 +54,41 @@ pub async fn run(session: &Session<impl Engine>, args: DeleteCluster) -> Result<
             };
             (deleted, cleaned)
         }
-    }))
-    .await;
-    let mut failure: Option<Error> = None;
+    }));
+    let patience = async {
+        session.outside.interrupt.token().cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    // Half a deletion helps nobody: an interrupt lets it finish, unless Docker takes too long.
+    let all = tokio::select! {
+        biased;
+        all = deleting => all,
+        () = patience => {
+            return Err(Error::new(ErrorKind::Interrupted, "stopped deleting while Docker was still at it")
+                .hint("see what is left with `knarr get clusters`, and run `knarr delete cluster NAME` again"));
+        }
+    };
+    let mut failures: Vec<Error> = Vec::new();
     let mut done = Vec::new();
     for (deleted, cleaned) in all {
         if !deleted.swept.left.is_empty() {
-            failure = Some(incomplete(&deleted));
+            failures.push(incomplete(&deleted));
         }
         if let Err(e) = cleaned {
-            failure = Some(e.state(format!("the cluster `{}` itself is deleted", deleted.cluster)));
+            failures.push(e.state(format!("the cluster `{}` itself is deleted", deleted.cluster)));
         }
         done.push(deleted);
     }
     if session.json() {
         session.print_json(&done)?;
     }
-    failure.map_or(Ok(()), Err)
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else { return Ok(()) };
+    // All problems at once: the first in full, every other one as what else went wrong.
+    Err(failures.fold(first, |error, other| {
+        let facts: Vec<String> = std::iter::once(other.message).chain(other.causes).collect();
+        error.cause(facts.join(": "))
+    }))
 }
 
 async fn delete_one<E: Engine>(session: &Session<E>, engine: &E, cluster: String) -> Deleted {

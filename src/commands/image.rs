@@ -207,7 +207,7 @@ pub async fn ensure<E: Engine>(session: &Session<E>, engine: &E, reference: &str
     if reference != versions::default_reference() {
         return Err(image::missing(reference));
     }
-    session.note("the node image is not here yet: it is built from source, once, in about 20 minutes on 2 cores");
+    session.note("the node image is not here yet: it is built from source, once, in about ten minutes on 2 cores");
     make(session, engine, None, None, may_install).await.map(|_| ())
 }
 

@@ -1,5 +1,5 @@
 //! kubectl for people without one: the node image's own, run on this machine so that files, port-forward and editors
-//! work as usual. Where that is impossible (another system or architecture) it runs inside the control plane.
+//! work as usual. Where that is impossible (another architecture) it runs inside the control plane.
 
 use std::path::PathBuf;
 
@@ -9,28 +9,41 @@ use crate::cluster::{self, Cluster};
 use crate::engine::{Engine, archive};
 use crate::error::{Error, Result};
 use crate::fs;
-use crate::kubeconfig;
+use crate::kubeconfig::{self, Entry};
 use crate::node::paths::{ADMIN_CONF, program};
 use crate::process;
 
 /// Runs `knarr kubectl`.
 pub async fn run(session: &Session<impl Engine>, args: Kubectl) -> Result<u8> {
     let engine = session.engine().await?;
-    let cluster = cluster::find(&*engine, &args.name).await?;
-    let node = cluster.control_plane()?.name.clone();
-    let info = engine.info().await?;
-    // Docker speaks of `amd64` where Rust says `x86_64`.
-    let same = cfg!(target_os = "linux")
-        && matches!((std::env::consts::ARCH, info.arch.as_str()), ("x86_64", "amd64") | ("aarch64", "arm64"));
-    let cached = if same { kubectl_here(session, &engine, &cluster, &node).await? } else { None };
-    let Some(kubectl) = cached else {
+    let preparing = prepare(session, &*engine, &args.name);
+    let (node, here) = session.unless_interrupted("stopped before kubectl was started", preparing).await?;
+    let Some((kubectl, entry)) = here else {
         let mut argv = vec!["kubectl".to_owned(), format!("--kubeconfig={ADMIN_CONF}")];
         argv.extend(args.args);
         return exec::attached(session, &*engine, &node, argv).await;
     };
-    let entry = access::entry_of(&*engine, &cluster, false).await?;
     // The credentials stay in memory: kubectl reads them through an open file that has no name on any disk.
     process::run_with_secret_file(&kubectl, &args.args, "KUBECONFIG", kubeconfig::render(&entry).as_bytes())
+}
+
+/// The control plane, and, where kubectl can run on this machine, its program and the access it needs.
+async fn prepare<E: Engine>(
+    session: &Session<E>,
+    engine: &E,
+    name: &str,
+) -> Result<(String, Option<(PathBuf, Entry)>)> {
+    let cluster = cluster::find(engine, name).await?;
+    let node = cluster.control_plane()?.name.clone();
+    let info = engine.info().await?;
+    // Docker speaks of `amd64` where Rust says `x86_64`.
+    let same = matches!((std::env::consts::ARCH, info.arch.as_str()), ("x86_64", "amd64") | ("aarch64", "arm64"));
+    if !same {
+        return Ok((node, None));
+    }
+    let Some(kubectl) = kubectl_here(session, engine, &cluster, &node).await? else { return Ok((node, None)) };
+    let entry = access::entry_of(engine, &cluster, false).await?;
+    Ok((node, Some((kubectl, entry))))
 }
 
 /// The node image's kubectl in this user's cache, copied there at the first use; none without a cache folder.

@@ -2,11 +2,13 @@
 
 use std::io::Seek;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::Session;
 use crate::cli::args::Load;
@@ -16,6 +18,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
 use crate::image::archive;
 
+/// How long the CRI plugin may take to notice a new image.
+const CRI_TAKES_OVER: Duration = Duration::from_secs(5);
+/// Between two looks at it.
+const RETRY: Duration = Duration::from_millis(50);
 /// How many pieces of the stream may wait for the slowest node.
 const AHEAD: usize = 16;
 
@@ -210,13 +216,18 @@ async fn import<E: Engine>(
     Ok(())
 }
 
-/// The CRI plugin marks every image that kubelet can use with a label of its own.
+/// Waits until the CRI plugin has taken the image over, which it does shortly after the import: it marks every image that
+/// the kubelet can use with a label of its own.
 async fn known_to_cri<E: Engine>(engine: &E, node: &str, name: &str) -> Result<()> {
     let filter = format!("name=={name}");
     let list = ExecSpec::new(["ctr", "--namespace=k8s.io", "images", "list", filter.as_str()]);
-    let outcome = engine.exec(node, &list).await?;
-    if String::from_utf8_lossy(&outcome.stdout).contains("io.cri-containerd.image=managed") {
-        return Ok(());
+    let deadline = Instant::now() + CRI_TAKES_OVER;
+    while Instant::now() < deadline {
+        let outcome = engine.exec(node, &list).await?;
+        if String::from_utf8_lossy(&outcome.stdout).contains("io.cri-containerd.image=managed") {
+            return Ok(());
+        }
+        tokio::time::sleep(RETRY).await;
     }
     Err(Error::failed("the image is not there after the import").cause(format!("`{name}` is unknown to its CRI")))
 }

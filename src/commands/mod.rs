@@ -113,10 +113,9 @@ impl<E: Engine> Session<E> {
     pub fn print_bytes(&self, bytes: &[u8]) -> Result<()> {
         let mut out = (self.outside.stdout)();
         match out.write_all(bytes).and_then(|()| out.flush()) {
-            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
-                Err(Error::failed("cannot write to stdout").source(&e))
-            }
-            _ => Ok(()),
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Err(Error::reader_gone()),
+            Err(e) => Err(Error::failed("cannot write to stdout").source(&e)),
         }
     }
 

@@ -152,42 +152,54 @@ async fn kubernetes<E: Engine>(
     futures::future::try_join(client.nodes(), client.failing_checks()).await
 }
 
-/// When the certificates of a node end; read from the container, running or not.
+/// When the certificates of a running node end.
 async fn certificates<E: Engine>(engine: &E, node: &ContainerInfo) -> Vec<Certificate> {
     let wanted: &[String] = &match role(node) {
         Some(knarr_contract::Role::ControlPlane) => {
-            vec![paths::CA.to_owned(), paths::pki("apiserver", "crt"), paths::KUBELET_CLIENT.to_owned()]
+            let mut all: Vec<String> = ["apiserver", "apiserver-kubelet-client", "apiserver-etcd-client"]
+                .into_iter()
+                .chain(["front-proxy-client", "etcd/server", "etcd/peer"])
+                .map(|stem| paths::pki(stem, "crt"))
+                .collect();
+            all.push(paths::CA.to_owned());
+            all.extend([paths::ADMIN_PEM, paths::CONTROLLER_MANAGER_PEM, paths::SCHEDULER_PEM].map(String::from));
+            all.push(paths::KUBELET_CLIENT.to_owned());
+            all
         }
         _ => vec![paths::KUBELET_CLIENT.to_owned()],
     };
     let now = OffsetDateTime::now_utc().unix_timestamp();
     let mut found = Vec::new();
-    for path in wanted {
-        // kubelet's is a link to the newest one; the link's target is read as well.
-        let Some(end) = expiry(engine, node, path).await else { continue };
+    for (path, pem) in certificates_only(engine, node, wanted).await {
+        let parsed = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok();
+        let end = parsed.and_then(|(_, pem)| Some(pem.parse_x509().ok()?.validity().not_after.timestamp()));
+        let Some(end) = end else { continue };
         let expires = OffsetDateTime::from_unix_timestamp(end)
             .ok()
             .and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok())
             .unwrap_or_default();
-        found.push(Certificate {
-            node: node.name.clone(),
-            path: path.clone(),
-            expires,
-            days_left: (end - now) / 86_400,
-        });
+        found.push(Certificate { node: node.name.clone(), path, expires, days_left: (end - now) / 86_400 });
     }
     found
 }
 
-async fn expiry<E: Engine>(engine: &E, node: &ContainerInfo, path: &str) -> Option<i64> {
+/// The certificates of some files by path. Nothing else leaves the node: a combined file holds a key too.
+async fn certificates_only<E: Engine>(engine: &E, node: &ContainerInfo, paths: &[String]) -> Vec<(String, String)> {
     if node.state != ContainerState::Running {
-        return None;
+        return Vec::new();
     }
-    // Only the certificate leaves the node: a combined file holds a key too.
-    let outcome =
-        engine.exec(&node.name, &ExecSpec::new(["sed", "-n", "/BEGIN CERT/,/END CERT/p", path])).await.ok()?;
-    let (_, pem) = x509_parser::pem::parse_x509_pem(&outcome.stdout).ok()?;
-    Some(pem.parse_x509().ok()?.validity().not_after.timestamp())
+    let script = r#"for f; do echo "$f"; sed -n '/BEGIN CERT/,/END CERT/p' "$f"; done"#;
+    let argv = ["sh", "-c", script, "sh"].into_iter().chain(paths.iter().map(String::as_str));
+    let Ok(outcome) = engine.exec(&node.name, &ExecSpec::new(argv)).await else { return Vec::new() };
+    let mut found: Vec<(String, String)> = Vec::new();
+    for line in String::from_utf8_lossy(&outcome.stdout).lines() {
+        match found.last_mut() {
+            _ if line.starts_with('/') => found.push((line.to_owned(), String::new())),
+            Some((_, pem)) => pem.extend([line, "\n"]),
+            None => {}
+        }
+    }
+    found
 }
 
 fn text(status: &ClusterStatus) -> String {

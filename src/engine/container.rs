@@ -198,7 +198,7 @@ pub struct ExecOutcome {
 
 /// A program running in a container with its streams attached.
 pub struct AttachedExec {
-    /// For [`Engine::resize_exec`] and [`Engine::exec_status`].
+    /// For [`super::Engine::resize_exec`] and [`super::Engine::exec_status`].
     pub id: String,
     /// What it prints; ends when it ends.
     pub output: Pin<Box<dyn futures::Stream<Item = EngineResult<ExecOutput>> + Send>>,

@@ -15,6 +15,8 @@ pub enum EngineErrorKind {
     NotFound,
     /// The name is taken or the object is in use.
     Conflict,
+    /// Two objects have the name.
+    Ambiguous,
     /// A host port is taken.
     PortTaken,
     /// A subnet or address is taken.
@@ -70,7 +72,7 @@ impl From<EngineError> for Error {
             | EngineErrorKind::DiskFull => ErrorKind::Environment,
             EngineErrorKind::NotFound => ErrorKind::NotFound,
             EngineErrorKind::Conflict => ErrorKind::Exists,
-            EngineErrorKind::TimedOut | EngineErrorKind::Other => ErrorKind::Failed,
+            EngineErrorKind::Ambiguous | EngineErrorKind::TimedOut | EngineErrorKind::Other => ErrorKind::Failed,
         };
         let error = Self::new(kind, format!("cannot {} `{}`", e.operation, e.object)).cause(&e.detail);
         match e.kind {

@@ -2,7 +2,7 @@
 //!
 //! After a cancel no new step starts, calls that change something are finished (a dropped request may still be carried
 //! out by Docker), waits are dropped at once, and only when everything is joined the undo begins. A Docker that does not
-//! answer is not waited for without end: see [`GRACE`].
+//! answer is not waited for without end: see `GRACE`.
 
 mod board;
 mod failure;
@@ -278,7 +278,7 @@ impl<E: Engine> Run<'_, E> {
             loop {
                 match self.context.engine.start_container(id).await {
                     Err(e)
-                        if e.detail.contains("is ambiguous")
+                        if e.kind == EngineErrorKind::Ambiguous
                             && Instant::now() < patience
                             && !self.context.cancel.is_cancelled() =>
                     {

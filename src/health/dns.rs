@@ -1,9 +1,13 @@
 //! Does the cluster DNS answer inside a pod's network? Asked from a node, in the network namespace of one of its pods.
 
+use std::time::Duration;
+
 use crate::engine::{Engine, ExecSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::layout::Layout;
 
+/// Between two probes.
+const RETRY: Duration = Duration::from_millis(50);
 /// How long one probe watches inside the node before it reports why there is no answer yet, in seconds.
 const PATIENCE_SECONDS: u32 = 10;
 
@@ -21,6 +25,8 @@ pub async fn answers<E: Engine>(engine: &E, layout: &Layout, progress: &(dyn Fn(
                     Ok(outcome) => {
                         let why = String::from_utf8_lossy(&outcome.stderr);
                         progress(why.lines().last().unwrap_or("no answer"));
+                        // The probe watches for itself; only one that cannot even run comes back at once.
+                        tokio::time::sleep(RETRY).await;
                     }
                     Err(e) => {
                         return Err(Error::new(ErrorKind::NotReady, "cannot ask the cluster DNS").cause(e));

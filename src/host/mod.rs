@@ -14,6 +14,7 @@ mod subnet;
 
 use std::collections::BTreeMap;
 
+pub(crate) use self::egress::redact;
 pub use self::egress::{CaBundle, CaOrigin, Proxies};
 pub use self::http::until_http_answers;
 pub use self::kernel::{Feature, Presence};

@@ -83,7 +83,8 @@ fn everywhere(layout: &Layout, node: &NodeLayout) -> Vec<FileSpec> {
     let config = |user: &str, pem| text(&kubeconfig(layout.name(), user, &api, pem));
     let node_json = serde_json::json!(node_file(layout, node));
     let mut files = vec![
-        FileSpec::text(NODE_FILE, text(&node_json)),
+        // It may hold a proxy's password.
+        FileSpec::private_text(NODE_FILE, text(&node_json)),
         FileSpec::folder(paths::CONTAINERD_DROP_INS, 0o755),
         FileSpec::folder(paths::REGISTRY_HOSTS, 0o755),
         FileSpec::text(paths::CONTAINERD_CONFIG, containerd_config()),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use knarr_contract::NodeFile;
 use serde_json::{Value, json};
 
 use super::{Plan, Step};
@@ -49,6 +50,15 @@ impl fmt::Display for Plan {
         }
         Ok(())
     }
+}
+
+/// A node file as it may be shown: without the passwords of proxies.
+fn shown(mut file: NodeFile) -> NodeFile {
+    let variables = file.components.iter_mut().flat_map(|c| &mut c.env);
+    for (_, value) in variables.filter(|(name, _)| matches!(name.as_str(), "HTTP_PROXY" | "HTTPS_PROXY")) {
+        *value = crate::host::redact(value);
+    }
+    file
 }
 
 fn container(f: &mut fmt::Formatter<'_>, c: &ContainerSpec) -> fmt::Result {
@@ -121,7 +131,7 @@ impl Plan {
                         "mode": format!("{:04o}", file.mode),
                         "content": file.content.describe(),
                     })).collect::<Vec<_>>(),
-                    "node": render::node_file(layout, node),
+                    "node": shown(render::node_file(layout, node)),
                 })
             })
             .collect();

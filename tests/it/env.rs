@@ -241,7 +241,16 @@ pub fn agent(engine: &FakeEngine, node: &str, exec: &ExecSpec, change: impl FnOn
             printed(serde_json::to_string(&status).expect("it is JSON") + "\n")
         }
         ["tail", .., path] => printed(format!("the last line of {path}\n")),
-        ["sed", .., path] => printed(engine.file(node, path).unwrap_or_default()),
+        // The certificates of some files, each after its path.
+        ["sh", "-c", script, "sh", ref paths @ ..] if script.contains("BEGIN CERT") => {
+            let certificates = paths.iter().map(|path| {
+                let text = String::from_utf8_lossy(&engine.file(node, path).unwrap_or_default()).into_owned();
+                let end = "-----END CERTIFICATE-----\n";
+                let pem = text.find(end).map_or("", |at| &text[..at + end.len()]);
+                format!("{path}\n{pem}")
+            });
+            printed(certificates.collect::<String>().into_bytes())
+        }
         ["ctr", .., "list", name] => printed(format!("{name} io.cri-containerd.image=managed\n")),
         _ => printed(""),
     }

@@ -151,9 +151,17 @@ async fn status() {
                                                      kube-controller-manager  ready  0
                                                      kube-proxy               ready  0
 
-        CERTIFICATE                        NODE               EXPIRES               DAYS LEFT
-        /etc/kubernetes/pki/ca.crt         dev-control-plane  [WHEN EXACTLY]     3650
-        /etc/kubernetes/pki/apiserver.crt  dev-control-plane  [WHEN EXACTLY]     DAYS
+        CERTIFICATE                                       NODE               EXPIRES               DAYS LEFT
+        /etc/kubernetes/pki/apiserver.crt                 dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/apiserver-kubelet-client.crt  dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/apiserver-etcd-client.crt     dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/front-proxy-client.crt        dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/etcd/server.crt               dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/etcd/peer.crt                 dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/ca.crt                        dev-control-plane  [WHEN EXACTLY]     3650
+        /etc/kubernetes/pki/admin.pem                     dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/controller-manager.pem        dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/scheduler.pem                 dev-control-plane  [WHEN EXACTLY]     DAYS
         --- exit status 0 ---
         ");
     });

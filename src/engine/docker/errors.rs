@@ -42,6 +42,9 @@ pub(super) fn classify(status: Option<u16>, text: &str) -> EngineErrorKind {
     if taken.iter().any(|words| text.contains(words)) {
         return EngineErrorKind::AddressTaken;
     }
+    if text.contains("is ambiguous") {
+        return EngineErrorKind::Ambiguous;
+    }
     if text.contains("no space left on device") || text.contains("disk quota exceeded") {
         return EngineErrorKind::DiskFull;
     }

@@ -158,6 +158,8 @@ impl Slot {
     /// The component could not even be started.
     fn fail(&mut self, why: &str) {
         self.last_exit = Some(why.to_owned());
+        // For whoever watches it is the same as an exit: the component does not come up.
+        self.exits.push_back(Instant::now());
         self.hold_back(Duration::ZERO, why);
     }
 
