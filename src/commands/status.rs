@@ -188,15 +188,16 @@ async fn certificates_only<E: Engine>(engine: &E, node: &ContainerInfo, paths: &
     if node.state != ContainerState::Running {
         return Vec::new();
     }
-    let script = r#"for f; do echo "$f"; sed -n '/BEGIN CERT/,/END CERT/p' "$f"; done"#;
+    let script = r#"for f; do echo "== $f"; sed -n '/BEGIN CERT/,/END CERT/p' "$f"; done"#;
     let argv = ["sh", "-c", script, "sh"].into_iter().chain(paths.iter().map(String::as_str));
     let Ok(outcome) = engine.exec(&node.name, &ExecSpec::new(argv)).await else { return Vec::new() };
     let mut found: Vec<(String, String)> = Vec::new();
     for line in String::from_utf8_lossy(&outcome.stdout).lines() {
-        match found.last_mut() {
-            _ if line.starts_with('/') => found.push((line.to_owned(), String::new())),
-            Some((_, pem)) => pem.extend([line, "\n"]),
-            None => {}
+        // No line of a certificate has a blank behind equals signs.
+        match (line.strip_prefix("== "), found.last_mut()) {
+            (Some(path), _) => found.push((path.to_owned(), String::new())),
+            (None, Some((_, pem))) => pem.extend([line, "\n"]),
+            (None, None) => {}
         }
     }
     found

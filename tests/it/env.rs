@@ -247,7 +247,7 @@ pub fn agent(engine: &FakeEngine, node: &str, exec: &ExecSpec, change: impl FnOn
                 let text = String::from_utf8_lossy(&engine.file(node, path).unwrap_or_default()).into_owned();
                 let end = "-----END CERTIFICATE-----\n";
                 let pem = text.find(end).map_or("", |at| &text[..at + end.len()]);
-                format!("{path}\n{pem}")
+                format!("== {path}\n{pem}")
             });
             printed(certificates.collect::<String>().into_bytes())
         }
