@@ -11,7 +11,7 @@ use crate::fs::Owner;
 
 /// Everything that the process gives us beside its arguments. Names of variables stand here and nowhere else, except
 /// `KNARR_CLUSTER`, which stands with the flag that it replaces.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     /// What says where Docker is: `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `DOCKER_TLS_VERIFY`,
     /// `XDG_RUNTIME_DIR`.
