@@ -389,6 +389,9 @@ pub enum Image {
         /// The platform, such as linux/arm64; unless told, the Docker host's
         #[arg(long, value_name = "PLATFORM")]
         platform: Option<String>,
+        /// Install the tool that bootstraps Debian, if it is needed and missing
+        #[arg(long)]
+        fix: bool,
     },
     /// List node images
     #[command(name = "ls", alias = "list")]

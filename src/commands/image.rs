@@ -19,19 +19,26 @@ use crate::report::human;
 /// Runs `knarr image …`.
 pub async fn run(session: &Session<impl Engine>, what: Image) -> Result<()> {
     match what {
-        Image::Build { kubernetes, platform } => build(session, kubernetes.as_deref(), platform.as_deref()).await,
+        Image::Build { kubernetes, platform, fix } => {
+            build(session, kubernetes.as_deref(), platform.as_deref(), fix).await
+        }
         Image::List => list(session).await,
         Image::Remove { images, force } => remove(session, &images, force).await,
     }
 }
 
-async fn build(session: &Session<impl Engine>, kubernetes: Option<&str>, platform: Option<&str>) -> Result<()> {
+async fn build(
+    session: &Session<impl Engine>,
+    kubernetes: Option<&str>,
+    platform: Option<&str>,
+    may_install: bool,
+) -> Result<()> {
     let began = Instant::now();
     let arch = platform.map(Arch::of_platform).transpose()?;
     // Wrong versions are refused before any call to Docker; which processor it has does not matter for that.
     Recipe::new(versions::pinned(), kubernetes, Arch::Amd64, Arch::Amd64)?;
     let engine = session.engine().await?;
-    let (built, recipe) = make(session, &*engine, kubernetes, arch, false).await?;
+    let (built, recipe) = make(session, &*engine, kubernetes, arch, may_install).await?;
     show(session, &built, &recipe, began)
 }
 

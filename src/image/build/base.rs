@@ -66,7 +66,7 @@ async fn ensure_tool(steps: &Steps, suite: &str, may_install: bool) -> Result<()
         return Err(error.hint(format!("let Docker reach a registry that has `debian:{suite}-slim`")));
     };
     let fix = Fix::InstallDebootstrap(manager);
-    let hint = format!("install it with `{}`, or let `knarr up --fix` do it", fix.shown());
+    let hint = format!("install it with `{}`, or let `knarr image build --fix` do it", fix.shown());
     if !may_install {
         return Err(error.hint(hint));
     }
