@@ -41,7 +41,7 @@ fn kept_when_asked(scene: &Scene) {
     fails(scene, &cluster, &["--retain"]);
     assert_eq!(cluster.objects().len(), 3, "{:?}", cluster.objects());
     let status = scene.knarr(&["status", &cluster.name]).exits(5);
-    assert!(status.stdout.contains("`kube-scheduler` on"), "{status}");
+    assert!(status.out().contains("`kube-scheduler` on"), "{status}");
     let logs = scene.knarr(&["logs", "--name", &cluster.name, "--component", "kube-scheduler"]).ok();
     assert!(logs.out().contains("kube-api-qps"), "{logs}");
     cluster.delete();
