@@ -74,8 +74,6 @@ pub struct Failed {
 pub struct Created {
     /// When each milestone was reached.
     pub timings: Timings,
-    /// The connection to its API server, with the rights of the super administrator.
-    pub kubernetes: Option<Arc<dyn Kubernetes>>,
 }
 
 /// Carries out a plan; on failure or cancel removes what this run made, unless it shall be retained.
@@ -101,7 +99,7 @@ pub async fn create<E: Engine>(
         in_flight: Mutex::default(),
     };
     match run.phases().await {
-        Ok(()) => Ok(Created { timings: run.timings.clone(), kubernetes: run.kubernetes.get().cloned() }),
+        Ok(()) => Ok(Created { timings: run.timings.clone() }),
         Err(failure) => {
             let taken = failure.taken();
             // The listeners must not see the nodes go.
