@@ -10,14 +10,15 @@ use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ServiceAccount};
-use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams, LogParams, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Config, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Access, Adoption, Connect, Kubernetes, NodeHealth, Progress, objects};
+use super::kinds::{Kind, POD_METRICS};
+use super::{Access, Adoption, Connect, Kubernetes, LogQuery, NodeHealth, Progress, Selection, objects};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The name under which our fields are recorded by server-side apply.
@@ -63,6 +64,19 @@ impl KubeClient {
         // Every kind that we apply follows the plural rule, so no discovery request is needed.
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(&group, &version, kind));
         match object["metadata"]["namespace"].as_str() {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    fn api(&self, kind: &Kind, namespace: Option<&str>) -> Api<DynamicObject> {
+        let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
+        let resource = match *kind {
+            // The one plural that no rule gives.
+            POD_METRICS => ApiResource::from_gvk_with_plural(&gvk, "pods"),
+            _ => ApiResource::from_gvk(&gvk),
+        };
+        match namespace {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
         }
@@ -351,6 +365,91 @@ impl Kubernetes for KubeClient {
         }
         .boxed()
     }
+
+    fn list<'a>(&'a self, kind: &'a Kind, selection: Selection<'a>) -> BoxFuture<'a, Result<Vec<Value>>> {
+        async move {
+            let params = ListParams::default().labels(selection.labels).fields(selection.fields);
+            match self.api(kind, selection.namespace).list(&params).await {
+                Ok(list) => list.items.iter().map(|object| typed(object, kind)).collect(),
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
+                Err(e) => Err(Error::failed(format!("cannot list objects of kind {}", kind.kind)).cause(words(&e))),
+            }
+        }
+        .boxed()
+    }
+
+    fn get<'a>(
+        &'a self,
+        kind: &'a Kind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Value>>> {
+        async move {
+            match self.api(kind, namespace).get_opt(name).await {
+                Ok(object) => object.map(|object| typed(&object, kind)).transpose(),
+                Err(e) => Err(Error::failed(format!("cannot read {} `{name}`", kind.kind)).cause(words(&e))),
+            }
+        }
+        .boxed()
+    }
+
+    fn watch_until<'a>(
+        &'a self,
+        kind: &'a Kind,
+        selection: Selection<'a>,
+        done: &'a mut (dyn FnMut(&Value) -> bool + Send),
+        progress: Progress<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let config = watcher::Config::default().labels(selection.labels).fields(selection.fields);
+            // Errors of a watch are what a changing cluster has; the next one brings the objects anew.
+            let mut events = watcher::watcher(self.api(kind, selection.namespace), config).boxed();
+            while let Some(event) = events.next().await {
+                match event {
+                    Ok(Event::Apply(object) | Event::InitApply(object)) if done(&typed(&object, kind)?) => break,
+                    Ok(_) => {}
+                    Err(e) => {
+                        progress(&e.to_string());
+                        tokio::time::sleep(RETRY).await;
+                    }
+                }
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn logs<'a>(&'a self, query: LogQuery<'a>) -> BoxFuture<'a, Result<Option<String>>> {
+        async move {
+            let params = LogParams {
+                container: Some(query.container.to_owned()),
+                previous: query.previous,
+                tail_lines: Some(query.tail.into()),
+                ..LogParams::default()
+            };
+            let pods: Api<Pod> = Api::namespaced(self.client.clone(), query.namespace);
+            match pods.logs(query.pod, &params).await {
+                Ok(text) => Ok(Some(text)),
+                // 400: the container has not started yet, or there was none before it.
+                Err(kube::Error::Api(status)) if matches!(status.code, 400 | 404) => Ok(None),
+                Err(e) => {
+                    let what = format!("cannot read the log of Pod {}/{}", query.namespace, query.pod);
+                    Err(Error::failed(what).cause(words(&e)))
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+/// An object as JSON. Servers leave out the kind of listed objects; every reader of ours may rely on it.
+fn typed(object: &DynamicObject, kind: &Kind) -> Result<Value> {
+    let mut value = serde_json::to_value(object)
+        .map_err(|e| Error::new(ErrorKind::Bug, format!("cannot read an object of kind {}", kind.kind)).source(&e))?;
+    value["kind"] = kind.kind.into();
+    value["apiVersion"] =
+        if kind.group.is_empty() { kind.version.into() } else { format!("{}/{}", kind.group, kind.version).into() };
+    Ok(value)
 }
 
 fn http_get(path: &str) -> Result<http::Request<kube::client::Body>> {

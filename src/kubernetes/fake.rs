@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::Value;
 
-use super::{Access, Adoption, Connect, Kubernetes, NodeHealth, Progress, objects};
+use super::kinds::Kind;
+use super::{Access, Adoption, Connect, Kubernetes, LogQuery, NodeHealth, Progress, Selection, objects};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What the fake does when asked.
@@ -24,12 +25,36 @@ pub struct FakeKubernetes {
     journal: Arc<Mutex<Vec<String>>>,
     /// The Nodes that were adopted: they are there, and Ready.
     nodes: Arc<Mutex<Vec<String>>>,
+    /// What `list` and `get` find.
+    objects: Vec<Value>,
+    /// What `logs` finds, by Pod.
+    logs: std::collections::BTreeMap<String, String>,
 }
 
 impl FakeKubernetes {
     /// A server that follows `script`.
     pub fn new(script: Script) -> Self {
         Self { script, ..Self::default() }
+    }
+
+    /// A server that has these objects.
+    pub fn with_objects(objects: Vec<Value>) -> Self {
+        Self { objects, ..Self::default() }
+    }
+
+    /// The same server; this is what the containers of one Pod wrote.
+    pub fn with_log(mut self, pod: &str, text: &str) -> Self {
+        self.logs.insert(pod.to_owned(), text.to_owned());
+        self
+    }
+
+    fn find(&self, kind: &Kind, namespace: Option<&str>) -> Vec<Value> {
+        let of_kind = |object: &&Value| {
+            object["kind"] == kind.kind
+                && objects::group_version(object).0 == kind.group
+                && namespace.is_none_or(|n| object["metadata"]["namespace"] == n)
+        };
+        self.objects.iter().filter(of_kind).cloned().collect()
     }
 
     /// What was asked so far.
@@ -121,5 +146,41 @@ impl Kubernetes for FakeKubernetes {
 
     fn failing_checks(&self) -> BoxFuture<'_, Result<Vec<String>>> {
         self.act("failing_checks", "failing checks".into()).map(|done| done.map(|()| Vec::new())).boxed()
+    }
+
+    fn list<'a>(&'a self, kind: &'a Kind, selection: Selection<'a>) -> BoxFuture<'a, Result<Vec<Value>>> {
+        let found = self.find(kind, selection.namespace);
+        self.act("list", format!("list {}", kind.kind)).map(|done| done.map(|()| found)).boxed()
+    }
+
+    fn get<'a>(
+        &'a self,
+        kind: &'a Kind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Value>>> {
+        let found = self.find(kind, namespace).into_iter().find(|object| object["metadata"]["name"] == name);
+        self.act("get", format!("get {} {name}", kind.kind)).map(|done| done.map(|()| found)).boxed()
+    }
+
+    fn watch_until<'a>(
+        &'a self,
+        kind: &'a Kind,
+        selection: Selection<'a>,
+        done: &'a mut (dyn FnMut(&Value) -> bool + Send),
+        _: Progress<'a>,
+    ) -> BoxFuture<'a, Result<()>> {
+        // Whatever is waited for is there at once, as with every other wait of the fake.
+        for object in self.find(kind, selection.namespace) {
+            if done(&object) {
+                break;
+            }
+        }
+        self.act("watch", format!("watch {}", kind.kind))
+    }
+
+    fn logs<'a>(&'a self, query: LogQuery<'a>) -> BoxFuture<'a, Result<Option<String>>> {
+        let found = self.logs.get(query.pod).cloned();
+        self.act("logs", format!("logs {}", query.pod)).map(|done| done.map(|()| found)).boxed()
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod client;
 pub mod fake;
+pub mod kinds;
 pub mod objects;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use self::kinds::Kind;
 use crate::error::Result;
 use crate::spec::values::Taint;
 
@@ -67,6 +69,32 @@ pub struct NodeHealth {
     pub version: String,
 }
 
+/// Which objects of a kind are meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Selection<'a> {
+    /// The namespace; `None` is all of them.
+    pub namespace: Option<&'a str>,
+    /// A label selector as kubectl's `-l` takes it; empty selects all.
+    pub labels: &'a str,
+    /// A field selector; empty selects all.
+    pub fields: &'a str,
+}
+
+/// Which lines of which container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogQuery<'a> {
+    /// The Pod's namespace.
+    pub namespace: &'a str,
+    /// The Pod.
+    pub pod: &'a str,
+    /// The container.
+    pub container: &'a str,
+    /// Of the container before the one that runs now.
+    pub previous: bool,
+    /// How many of the last lines.
+    pub tail: u32,
+}
+
 /// One cluster's API server.
 pub trait Kubernetes: Send + Sync {
     /// One authenticated request, tried once.
@@ -99,4 +127,23 @@ pub trait Kubernetes: Send + Sync {
     fn nodes(&self) -> BoxFuture<'_, Result<Vec<NodeHealth>>>;
     /// The API server's own health checks that fail, now; empty means it is ready.
     fn failing_checks(&self) -> BoxFuture<'_, Result<Vec<String>>>;
+    /// The objects of a kind, now, each with its `kind` and `apiVersion`. A kind that the server does not know has none.
+    fn list<'a>(&'a self, kind: &'a Kind, selection: Selection<'a>) -> BoxFuture<'a, Result<Vec<Value>>>;
+    /// One object, now; `None` when there is none.
+    fn get<'a>(
+        &'a self,
+        kind: &'a Kind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Option<Value>>>;
+    /// Watches the objects of a kind until `done` accepts one; it sees every one that is there or changes.
+    fn watch_until<'a>(
+        &'a self,
+        kind: &'a Kind,
+        selection: Selection<'a>,
+        done: &'a mut (dyn FnMut(&Value) -> bool + Send),
+        progress: Progress<'a>,
+    ) -> BoxFuture<'a, Result<()>>;
+    /// The last lines that a container wrote; `None` when there is no such container (any more).
+    fn logs<'a>(&'a self, query: LogQuery<'a>) -> BoxFuture<'a, Result<Option<String>>>;
 }

@@ -1,0 +1,1 @@
+//! Ingresses served by nginx.

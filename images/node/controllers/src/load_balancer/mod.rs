@@ -1,0 +1,1 @@
+//! Services of type LoadBalancer: an address on the cluster's network, announced by one node.

@@ -1,0 +1,1 @@
+//! NetworkPolicies as an nftables ruleset.
