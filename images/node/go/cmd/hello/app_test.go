@@ -95,7 +95,7 @@ func TestFilesStayInTheirFolder(t *testing.T) {
 	expect(t, app, "GET", "/files/nothing", 404)
 	expect(t, app, "GET", "/files/leak", 400)
 	expect(t, app, "GET", "/files/..%2Foutside", 400)
-	if code, body := ask(app, "PUT", "/files/kept", "for later"); code != 200 {
+	if code, body := ask(app, "POST", "/files/kept", "for later"); code != 200 {
 		t.Errorf("status %d: %s", code, body)
 	}
 	expect(t, app, "GET", "/files/kept", 200, "for later")

@@ -24,7 +24,7 @@ func (a *app) routes() *http.ServeMux {
 	mux.HandleFunc("/memory", a.remember)
 	mux.HandleFunc("/exit", a.end)
 	mux.HandleFunc("GET /files/{path...}", a.readFile)
-	mux.HandleFunc("PUT /files/{path...}", a.writeFile)
+	mux.HandleFunc("POST /files/{path...}", a.writeFile)
 	mux.HandleFunc("GET /peer", a.askPeer)
 	return mux
 }
