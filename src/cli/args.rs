@@ -1,6 +1,7 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
 mod dashboard;
+pub mod addons;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::dashboard::Dashboard;
+pub use self::addons::Addons;
 use crate::spec::values::{self, Refused};
 
 /// Real upstream Kubernetes clusters in Docker containers, in seconds
@@ -47,6 +49,7 @@ pub enum Output {
 
 /// The verbs
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, made once")]
 pub enum Command {
     /// Make a cluster run on this machine: check, build the image, create, start the sample
     Up(Up),
@@ -80,6 +83,9 @@ pub enum Command {
     Status(Status),
     /// Look at a cluster in a web browser
     Dashboard(Dashboard),
+    /// Show what a cluster runs beside Kubernetes itself, and switch it on and off
+    #[command(subcommand)]
+    Addons(Addons),
     /// Run kubectl against a cluster: `knarr kubectl get nodes`
     Kubectl(Kubectl),
     /// Run a program in a node: `knarr exec dev-worker -- ps aux`
@@ -186,6 +192,12 @@ pub struct CreateCluster {
     /// The host port of the API; 0 lets knarr choose
     #[arg(long, value_name = "PORT")]
     pub api_port: Option<u16>,
+    /// Turn this addon on, beside those of the config
+    #[arg(long = "addon", value_name = "ADDON")]
+    pub addons: Vec<String>,
+    /// Turn this addon off
+    #[arg(long = "no-addon", value_name = "ADDON")]
+    pub no_addons: Vec<String>,
     /// How long to wait until the cluster is usable; 0s does not wait
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = wait)]
     pub wait: Duration,

@@ -1,5 +1,6 @@
 //! What every command gets, and nothing more: the engine, the screen, the interrupt, the environment.
 
+pub mod addons;
 pub mod config;
 pub mod create;
 pub mod dashboard;
