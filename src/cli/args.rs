@@ -1,10 +1,13 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
+pub mod sample;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::sample::Sample;
 use crate::spec::values::{self, Refused};
 
 /// Real upstream Kubernetes clusters in Docker containers, in seconds
@@ -87,6 +90,9 @@ pub enum Command {
     /// Load images into all nodes of a cluster
     #[command(subcommand)]
     Load(Load),
+    /// Put sample applications into a cluster, one for each thing that Kubernetes does
+    #[command(subcommand)]
+    Sample(Sample),
     /// Build, list and remove node images
     #[command(subcommand)]
     Image(Image),
