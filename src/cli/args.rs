@@ -1,5 +1,6 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
+mod dashboard;
 pub mod sample;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::dashboard::Dashboard;
 pub use self::sample::Sample;
 use crate::spec::values::{self, Refused};
 
@@ -78,6 +80,8 @@ pub enum Command {
     Cluster(Cluster),
     /// Show how a cluster is: containers, components, Kubernetes, certificates
     Status(Status),
+    /// Look at a cluster in a web browser
+    Dashboard(Dashboard),
     /// Run kubectl against a cluster: `knarr kubectl get nodes`
     Kubectl(Kubectl),
     /// Run a program in a node: `knarr exec dev-worker -- ps aux`
