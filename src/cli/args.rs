@@ -1,10 +1,13 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
+mod dashboard;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::dashboard::Dashboard;
 use crate::spec::values::{self, Refused};
 
 /// Real upstream Kubernetes clusters in Docker containers, in seconds
@@ -75,6 +78,8 @@ pub enum Command {
     Cluster(Cluster),
     /// Show how a cluster is: containers, components, Kubernetes, certificates
     Status(Status),
+    /// Look at a cluster in a web browser
+    Dashboard(Dashboard),
     /// Run kubectl against a cluster: `knarr kubectl get nodes`
     Kubectl(Kubectl),
     /// Run a program in a node: `knarr exec dev-worker -- ps aux`

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod create;
+pub mod dashboard;
 pub mod delete;
 pub mod doctor;
 pub mod exec;
