@@ -36,4 +36,5 @@ pub mod report;
 pub mod signal;
 pub mod spec;
 pub mod terminal;
+pub mod why;
 pub mod yaml;

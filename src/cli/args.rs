@@ -1,5 +1,7 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
+pub mod why;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -75,6 +77,8 @@ pub enum Command {
     Cluster(Cluster),
     /// Show how a cluster is: containers, components, Kubernetes, certificates
     Status(Status),
+    /// Say what is wrong in a cluster, and what to do: `knarr why deploy/web`, `knarr why -A`
+    Why(why::Why),
     /// Run kubectl against a cluster: `knarr kubectl get nodes`
     Kubectl(Kubectl),
     /// Run a program in a node: `knarr exec dev-worker -- ps aux`
