@@ -39,4 +39,5 @@ pub mod samples;
 pub mod signal;
 pub mod spec;
 pub mod terminal;
+pub mod why;
 pub mod yaml;

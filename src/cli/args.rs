@@ -3,6 +3,7 @@
 mod dashboard;
 pub mod addons;
 pub mod sample;
+pub mod why;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -88,6 +89,8 @@ pub enum Command {
     /// Show what a cluster runs beside Kubernetes itself, and switch it on and off
     #[command(subcommand)]
     Addons(Addons),
+    /// Say what is wrong in a cluster, and what to do: `knarr why deploy/web`, `knarr why -A`
+    Why(why::Why),
     /// Run kubectl against a cluster: `knarr kubectl get nodes`
     Kubectl(Kubectl),
     /// Run a program in a node: `knarr exec dev-worker -- ps aux`

@@ -18,6 +18,7 @@ pub mod shell;
 pub mod status;
 pub mod up;
 pub mod version;
+pub mod why;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

@@ -5,7 +5,7 @@ mod defaults;
 mod kind_patches;
 mod kind_v1alpha4;
 mod problems;
-mod suggest;
+pub mod suggest;
 pub mod v1alpha1;
 mod validate;
 
