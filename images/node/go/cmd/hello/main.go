@@ -6,6 +6,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log"
 	"net/http"
@@ -15,8 +16,8 @@ import (
 	"time"
 )
 
-// version is what the build says (`-ldflags "-X main.version=v2"`): the images differ in nothing else.
-var version = "v1"
+// version is what the image says in its environment: `hello:v1` and `hello:v2` are this one program in one layer.
+var version = cmp.Or(os.Getenv("VERSION"), "v1")
 
 func main() {
 	log.SetFlags(log.Ltime)
