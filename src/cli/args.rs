@@ -1,7 +1,7 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
-mod dashboard;
 pub mod addons;
+mod dashboard;
 pub mod sample;
 pub mod why;
 
@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub use self::dashboard::Dashboard;
 pub use self::addons::Addons;
+pub use self::dashboard::Dashboard;
 pub use self::sample::Sample;
 use crate::spec::values::{self, Refused};
 

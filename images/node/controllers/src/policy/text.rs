@@ -214,14 +214,16 @@ fn dispatch(text: &mut String, guard: &Guard, direction: Direction) -> fmt::Resu
         let word = family.word();
         let selves: Vec<String> = pods.iter().map(|(pod, _)| format!("{pod} . {pod}")).collect();
         writeln!(text, "\t\tct original {word} saddr . ct reply {word} saddr {{ {} }} accept", selves.join(", "))?;
-        let groups: Vec<String> = pods.iter().map(|(pod, group)| format!("{pod} : jump {name}-group-{group}")).collect();
+        let groups: Vec<String> =
+            pods.iter().map(|(pod, group)| format!("{pod} : jump {name}-group-{group}")).collect();
         writeln!(text, "\t\tct {side} {word} saddr vmap {{ {} }}", groups.join(", "))?;
     }
     Ok(())
 }
 
 fn members(guard: &Guard, family: Family) -> impl Iterator<Item = (&IpAddr, usize)> {
-    let all = guard.groups.iter().enumerate().flat_map(|(number, group)| group.pods.iter().map(move |pod| (pod, number)));
+    let all =
+        guard.groups.iter().enumerate().flat_map(|(number, group)| group.pods.iter().map(move |pod| (pod, number)));
     all.filter(move |(pod, _)| Family::of(pod) == family)
 }
 

@@ -6,7 +6,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"log"
 	"net/http"
@@ -15,9 +14,6 @@ import (
 	"syscall"
 	"time"
 )
-
-// version is what the image says in its environment: `hello:v1` and `hello:v2` are this one program in one layer.
-var version = cmp.Or(os.Getenv("VERSION"), "v1")
 
 func main() {
 	log.SetFlags(log.Ltime)
