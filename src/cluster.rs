@@ -126,8 +126,13 @@ pub async fn find<E: Engine>(engine: &E, name: &str) -> Result<Cluster> {
     })
 }
 
-/// Reads the administrator's credentials out of the first control plane, into memory only.
+/// The administrator's access to a cluster that runs.
 pub async fn access<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Access> {
+    Ok(Access { url: format!("https://{}", cluster.api()?), ..credentials(engine, cluster).await? })
+}
+
+/// Reads the administrator's credentials out of the first control plane, running or not, into memory only.
+pub async fn credentials<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Access> {
     let node = &cluster.control_plane()?.name;
     let (ca, pem) = futures::future::try_join(read_file(engine, node, CA), read_file(engine, node, ADMIN_PEM)).await?;
     // The file holds the certificate and then its key; each side wants only its own.
@@ -136,7 +141,7 @@ pub async fn access<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Access> 
         .find("-----BEGIN PRIVATE KEY")
         .ok_or_else(|| Error::failed(format!("`{ADMIN_PEM}` of node `{node}` is not what knarr wrote")))?;
     Ok(Access {
-        url: format!("https://{}", cluster.api()?),
+        url: String::new(),
         ca: ca.to_vec(),
         cert: pem[..split].to_vec(),
         key: Zeroizing::new(pem[split..].to_vec()),

@@ -1,10 +1,13 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
+pub mod lifecycle;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use self::lifecycle::{Certs, Halt, Resume};
 use crate::spec::values::{self, Refused};
 
 /// Real upstream Kubernetes clusters in Docker containers, in seconds
@@ -67,6 +70,19 @@ pub enum Command {
         #[command(flatten)]
         flags: DeleteCluster,
     },
+    /// Stop clusters; everything they have is kept
+    Stop(Halt),
+    /// Start clusters that were stopped, with certificates that last
+    Start(Resume),
+    /// Stop clusters and start them again
+    Restart(Resume),
+    /// Freeze every process of clusters
+    Pause(Halt),
+    /// Let paused clusters go on
+    Unpause(Resume),
+    /// Check and renew the certificates of a cluster
+    #[command(subcommand)]
+    Certs(Certs),
     /// List clusters, list nodes, print a kubeconfig
     #[command(subcommand)]
     Get(Get),
@@ -135,6 +151,16 @@ pub enum Cluster {
     /// List clusters
     #[command(alias = "ls")]
     List,
+    /// Stop clusters; everything they have is kept
+    Stop(Halt),
+    /// Start clusters that were stopped, with certificates that last
+    Start(Resume),
+    /// Stop clusters and start them again
+    Restart(Resume),
+    /// Freeze every process of clusters
+    Pause(Halt),
+    /// Let paused clusters go on
+    Unpause(Resume),
 }
 
 /// Where the kubeconfig of a cluster goes

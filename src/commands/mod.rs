@@ -1,5 +1,6 @@
 //! What every command gets, and nothing more: the engine, the screen, the interrupt, the environment.
 
+pub mod certs;
 pub mod config;
 pub mod create;
 pub mod delete;
@@ -8,6 +9,7 @@ pub mod exec;
 pub mod image;
 pub mod kubeconfig;
 pub mod kubectl;
+pub mod lifecycle;
 pub mod list;
 pub mod load;
 pub mod logs;

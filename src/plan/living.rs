@@ -119,10 +119,10 @@ impl Plan {
     }
 
     /// Gives nodes new certificates; those that run restart their components, the others will find them.
-    pub fn renew(living: &Living) -> Self {
+    pub fn renew(living: &Living, wait: bool) -> Self {
         let mut phases: Vec<Phase> = renewing(living, |node| living.is_up(node)).into_iter().collect();
         if living.states.iter().all(|s| *s == ContainerState::Running) {
-            phases.extend(waiting(true));
+            phases.extend(waiting(wait));
         }
         assemble(Verb::Renew, living, phases)
     }
