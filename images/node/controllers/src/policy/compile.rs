@@ -91,7 +91,13 @@ impl<'f> Cluster<'f> {
         Chain { policy: format!("{}/{}", key.0, key.1), rules }
     }
 
-    fn rules(&self, namespace: &str, rule: &facts::Rule, direction: Direction, isolated: &BTreeSet<IpAddr>) -> Vec<Rule> {
+    fn rules(
+        &self,
+        namespace: &str,
+        rule: &facts::Rule,
+        direction: Direction,
+        isolated: &BTreeSet<IpAddr>,
+    ) -> Vec<Rule> {
         let remote = rule.peers.as_ref().map(|peers| self.remote(namespace, peers));
         if remote.as_ref().is_some_and(Addresses::is_empty) {
             return Vec::new();
@@ -143,7 +149,8 @@ impl<'f> Cluster<'f> {
                 Peer::Block { net, except } => all.insert_block(*net, except),
                 Peer::Pods { namespaces: None, pods } => self.insert_pods(&mut all, namespace, pods),
                 Peer::Pods { namespaces: Some(namespaces), pods } => {
-                    for ((_, name), _) in self.facts.namespaces.iter().filter(|(_, labels)| namespaces.matches(labels)) {
+                    for ((_, name), _) in self.facts.namespaces.iter().filter(|(_, labels)| namespaces.matches(labels))
+                    {
                         self.insert_pods(&mut all, name, pods);
                     }
                 }

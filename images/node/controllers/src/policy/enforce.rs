@@ -88,7 +88,8 @@ async fn bring_into_force(facts: &Facts, node: &str, in_force: &mut Option<Strin
     let compiled = begun.elapsed();
     match apply(&text).await {
         Ok(()) => {
-            let pods: usize = [&ruleset.ingress, &ruleset.egress].map(|g| g.groups.iter().map(|g| g.pods.len()).sum()).iter().sum();
+            let pods: usize =
+                [&ruleset.ingress, &ruleset.egress].map(|g| g.groups.iter().map(|g| g.pods.len()).sum()).iter().sum();
             tracing::info!(isolated = pods, bytes = text.len(), ?compiled, applied = ?begun.elapsed() - compiled, "new rules");
             *in_force = Some(text);
         }

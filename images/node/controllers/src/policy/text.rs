@@ -64,6 +64,11 @@ impl Family {
     }
 }
 
+/// A range as nft reads it.
+fn range<A: fmt::Display + PartialEq>((first, last): (A, A)) -> String {
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
 /// Named sets; the same elements are written once, however many rules look into them.
 #[derive(Default)]
 struct Sets {
@@ -78,9 +83,6 @@ impl Sets {
     }
 
     fn addresses(&mut self, family: Family, addresses: &Addresses) -> Option<String> {
-        fn range<A: fmt::Display + PartialEq>((first, last): (A, A)) -> String {
-            if first == last { first.to_string() } else { format!("{first}-{last}") }
-        }
         let elements: Vec<String> = match family {
             Family::V4 => addresses.v4().map(range).collect(),
             Family::V6 => addresses.v6().map(range).collect(),
@@ -166,7 +168,7 @@ fn conditions(rule: &Rule, direction: Direction, sets: &mut Sets) -> Vec<String>
         Service::Any => vec![(None, String::new())],
         Service::Ports(protocol, ports) => {
             let whole = ports.iter().any(|range| *range.start() == 0 && *range.end() == u16::MAX);
-            let ranges: Vec<String> = ports.iter().map(|range| format!("{}-{}", range.start(), range.end())).collect();
+            let ranges: Vec<String> = ports.iter().map(|ports| range((*ports.start(), *ports.end()))).collect();
             let numbers = format!("ct reply proto-src {{ {} }} ", ranges.join(", "));
             vec![(None, format!("ct protocol {protocol} {}", if whole { "" } else { &numbers }))]
         }
@@ -214,14 +216,16 @@ fn dispatch(text: &mut String, guard: &Guard, direction: Direction) -> fmt::Resu
         let word = family.word();
         let selves: Vec<String> = pods.iter().map(|(pod, _)| format!("{pod} . {pod}")).collect();
         writeln!(text, "\t\tct original {word} saddr . ct reply {word} saddr {{ {} }} accept", selves.join(", "))?;
-        let groups: Vec<String> = pods.iter().map(|(pod, group)| format!("{pod} : jump {name}-group-{group}")).collect();
+        let groups: Vec<String> =
+            pods.iter().map(|(pod, group)| format!("{pod} : jump {name}-group-{group}")).collect();
         writeln!(text, "\t\tct {side} {word} saddr vmap {{ {} }}", groups.join(", "))?;
     }
     Ok(())
 }
 
 fn members(guard: &Guard, family: Family) -> impl Iterator<Item = (&IpAddr, usize)> {
-    let all = guard.groups.iter().enumerate().flat_map(|(number, group)| group.pods.iter().map(move |pod| (pod, number)));
+    let all =
+        guard.groups.iter().enumerate().flat_map(|(number, group)| group.pods.iter().map(move |pod| (pod, number)));
     all.filter(move |(pod, _)| Family::of(pod) == family)
 }
 
