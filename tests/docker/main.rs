@@ -20,6 +20,7 @@ mod api_access;
 mod archives;
 mod components;
 mod crash_loop;
+mod dashboard;
 mod images;
 mod interrupt;
 mod killed;
@@ -53,6 +54,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("network", network::CASES),
     ("network_policy", network_policy::CASES),
     ("streams", streams::CASES),
+    ("dashboard", dashboard::CASES),
     ("secrets", secrets::CASES),
     ("api_access", api_access::CASES),
     ("images", images::CASES),
