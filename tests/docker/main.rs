@@ -27,6 +27,7 @@ mod killed;
 mod kubeconfig;
 mod leftovers;
 mod network;
+mod network_policy;
 mod one_node;
 mod race;
 mod readme;
@@ -51,6 +52,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("refusals", refusals::CASES),
     ("one_node", one_node::CASES),
     ("network", network::CASES),
+    ("network_policy", network_policy::CASES),
     ("streams", streams::CASES),
     ("dashboard", dashboard::CASES),
     ("secrets", secrets::CASES),
