@@ -37,4 +37,5 @@ pub mod report;
 pub mod signal;
 pub mod spec;
 pub mod terminal;
+pub mod urls;
 pub mod yaml;

@@ -1,6 +1,7 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
 mod dashboard;
+mod urls;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::dashboard::Dashboard;
+pub use self::urls::{InCluster, Tunnel};
 use crate::spec::values::{self, Refused};
 
 /// Real upstream Kubernetes clusters in Docker containers, in seconds
@@ -70,9 +72,11 @@ pub enum Command {
         #[command(flatten)]
         flags: DeleteCluster,
     },
-    /// List clusters, list nodes, print a kubeconfig
+    /// List clusters, nodes, addresses; print a kubeconfig
     #[command(subcommand)]
     Get(Get),
+    /// Forward ports of this machine to Services, where their own addresses cannot be reached
+    Tunnel(Tunnel),
     /// The same verbs after the noun: `knarr cluster create`
     #[command(subcommand)]
     Cluster(Cluster),
@@ -267,6 +271,9 @@ pub enum Get {
         #[arg(short = 'A', long)]
         all: bool,
     },
+    /// Print the addresses of Services and Ingresses that can be used from here
+    #[command(alias = "url")]
+    Urls(InCluster),
     /// Print a kubeconfig on stdout
     Kubeconfig {
         /// Which cluster

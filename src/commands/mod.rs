@@ -14,7 +14,9 @@ pub mod load;
 pub mod logs;
 pub mod shell;
 pub mod status;
+pub mod tunnel;
 pub mod up;
+pub mod urls;
 pub mod version;
 
 use std::path::Path;

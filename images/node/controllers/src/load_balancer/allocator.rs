@@ -135,7 +135,8 @@ impl Allocator {
 
     /// An Event is a courtesy: one that cannot be written holds nothing up.
     async fn tell(&self, service: &Balanced, type_: EventType, reason: &str, note: String) {
-        let event = Event { type_, reason: reason.into(), note: Some(note), action: "Allocate".into(), secondary: None };
+        let event =
+            Event { type_, reason: reason.into(), note: Some(note), action: "Allocate".into(), secondary: None };
         let about = ObjectReference {
             api_version: Some("v1".into()),
             kind: Some("Service".into()),

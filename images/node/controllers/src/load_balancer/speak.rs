@@ -24,7 +24,8 @@ pub async fn run(
     mut world: watch::Receiver<World>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), Fault> {
-    let mut voice = Voice { speaker: Speaker::new(node, pool.clone(), Instant::now()), link, node, due: BTreeMap::new() };
+    let mut voice =
+        Voice { speaker: Speaker::new(node, pool.clone(), Instant::now()), link, node, due: BTreeMap::new() };
     let mut beats = interval(BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
