@@ -39,5 +39,6 @@ pub mod samples;
 pub mod signal;
 pub mod spec;
 pub mod terminal;
+pub mod urls;
 pub mod why;
 pub mod yaml;

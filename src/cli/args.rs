@@ -4,6 +4,7 @@ pub mod addons;
 mod dashboard;
 pub mod lifecycle;
 pub mod sample;
+mod urls;
 pub mod why;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use self::addons::Addons;
 pub use self::dashboard::Dashboard;
 use self::lifecycle::{Certs, Halt, Resume};
 pub use self::sample::Sample;
+pub use self::urls::{InCluster, Tunnel};
 use crate::spec::values::{self, Refused};
 
 /// Real upstream Kubernetes clusters in Docker containers, in seconds
@@ -91,9 +93,11 @@ pub enum Command {
     /// Check and renew the certificates of a cluster
     #[command(subcommand)]
     Certs(Certs),
-    /// List clusters, list nodes, print a kubeconfig
+    /// List clusters, nodes, addresses; print a kubeconfig
     #[command(subcommand)]
     Get(Get),
+    /// Forward ports of this machine to Services, where their own addresses cannot be reached
+    Tunnel(Tunnel),
     /// The same verbs after the noun: `knarr cluster create`
     #[command(subcommand)]
     Cluster(Cluster),
@@ -312,6 +316,9 @@ pub enum Get {
         #[arg(short = 'A', long)]
         all: bool,
     },
+    /// Print the addresses of Services and Ingresses that can be used from here
+    #[command(alias = "url")]
+    Urls(InCluster),
     /// Print a kubeconfig on stdout
     Kubeconfig {
         /// Which cluster

@@ -18,7 +18,9 @@ pub mod logs;
 pub mod sample;
 pub mod shell;
 pub mod status;
+pub mod tunnel;
 pub mod up;
+pub mod urls;
 pub mod version;
 pub mod why;
 

@@ -20,7 +20,8 @@ use serde_json::{Value, json};
 
 use super::kinds::{Kind, POD_METRICS};
 use super::{
-    Access, Adoption, Connect, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Selection, objects,
+    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Selection,
+    objects,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -465,6 +466,17 @@ impl Kubernetes for KubeClient {
                     Err(Error::failed(what).cause(words(&e)))
                 }
             }
+        }
+        .boxed()
+    }
+
+    fn dial<'a>(&'a self, namespace: &'a str, pod: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Duplex>>> {
+        async move {
+            let refused = || Error::failed(format!("cannot connect to port {port} of Pod {namespace}/{pod}"));
+            let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+            let mut forwarder = pods.portforward(pod, &[port]).await.map_err(|e| refused().cause(words(&e)))?;
+            let stream = forwarder.take_stream(port).ok_or_else(refused)?;
+            Ok(Box::new(stream) as Box<dyn Duplex>)
         }
         .boxed()
     }

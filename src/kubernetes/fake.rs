@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::kinds::Kind;
 use super::{
-    Access, Adoption, Connect, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Selection, objects,
+    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Selection,
+    objects,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -202,6 +203,13 @@ impl Kubernetes for FakeKubernetes {
     fn logs<'a>(&'a self, query: LogQuery<'a>) -> BoxFuture<'a, Result<Option<String>>> {
         let found = self.logs.get(query.pod).cloned();
         self.act("logs", format!("logs {}", query.pod)).map(|done| done.map(|()| found)).boxed()
+    }
+
+    fn dial<'a>(&'a self, namespace: &'a str, pod: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Duplex>>> {
+        // Every port of every Pod says who it is, and no more.
+        let line = format!("dial {namespace}/{pod}:{port}");
+        let here = Box::new(tokio::io::join(std::io::Cursor::new(line.clone()), tokio::io::sink()));
+        self.act("dial", line).map(|done| done.map(|()| here as Box<dyn Duplex>)).boxed()
     }
 
     fn forward(&self, request: RawRequest) -> BoxFuture<'_, Result<RawAnswer>> {

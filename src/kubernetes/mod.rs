@@ -15,6 +15,7 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use zeroize::Zeroizing;
 
 use self::kinds::Kind;
@@ -80,6 +81,11 @@ pub struct Selection<'a> {
     /// A field selector; empty selects all.
     pub fields: &'a str,
 }
+
+/// A connection to a port of a Pod.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// Which lines of which container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,4 +182,6 @@ pub trait Kubernetes: Send + Sync {
     fn logs<'a>(&'a self, query: LogQuery<'a>) -> BoxFuture<'a, Result<Option<String>>>;
     /// Hands a request through.
     fn forward(&self, request: RawRequest) -> BoxFuture<'_, Result<RawAnswer>>;
+    /// Connects to a port of a Pod, through the API server and the Pod's kubelet.
+    fn dial<'a>(&'a self, namespace: &'a str, pod: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Duplex>>>;
 }

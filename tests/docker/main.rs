@@ -26,6 +26,7 @@ mod interrupt;
 mod killed;
 mod kubeconfig;
 mod leftovers;
+mod load_balancer;
 mod network;
 mod network_policy;
 mod one_node;
@@ -67,6 +68,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("components", components::CASES),
     ("crash_loop", crash_loop::CASES),
     ("restart", restart::CASES),
+    ("load_balancer", load_balancer::CASES),
     ("readme", readme::CASES),
     ("up", up::CASES),
 ];

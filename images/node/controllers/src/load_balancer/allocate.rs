@@ -74,7 +74,11 @@ pub fn allocate(pool: &Pool, services: &[&Balanced], book: &Book) -> BTreeMap<St
     }
     for service in &services {
         match &service.wanted {
-            Ok(wanted) => wanted.iter().for_each(|address| round.give(service, *address)),
+            Ok(wanted) => {
+                for address in wanted {
+                    round.give(service, *address);
+                }
+            }
             Err(why) => round.refuse(service, Refusal::Malformed(why.clone())),
         }
     }

@@ -152,9 +152,10 @@ impl Election {
         let ours = spec.holder_identity.as_deref() == Some(self.me.as_str());
         let now = MicroTime(Timestamp::now());
         Lease {
-            metadata: before
-                .map(|lease| lease.metadata.clone())
-                .unwrap_or_else(|| ObjectMeta { name: Some(NAME.into()), ..ObjectMeta::default() }),
+            metadata: before.map_or_else(
+                || ObjectMeta { name: Some(NAME.into()), ..ObjectMeta::default() },
+                |lease| lease.metadata.clone(),
+            ),
             spec: Some(LeaseSpec {
                 holder_identity: Some(self.me.clone()),
                 lease_duration_seconds: i32::try_from(DURATION.as_secs()).ok(),

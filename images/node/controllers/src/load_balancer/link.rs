@@ -33,8 +33,8 @@ impl Link {
         let missing = |what: String| io::Error::new(io::ErrorKind::NotFound, what);
         let interface = all.iter().find(has).map(|a| a.interface_name.clone());
         let interface = interface.ok_or_else(|| missing(format!("no interface has {address}")))?;
-        let of_link = all.iter().filter(|a| a.interface_name == interface);
-        let link = of_link.filter_map(|a| a.address.as_ref()?.as_link_addr().copied()).next();
+        let mut of_link = all.iter().filter(|a| a.interface_name == interface);
+        let link = of_link.find_map(|a| a.address.as_ref()?.as_link_addr().copied());
         let (link, mac) = link
             .and_then(|link| Some((link, link.addr()?)))
             .ok_or_else(|| missing(format!("interface {interface} has no hardware address")))?;
@@ -86,5 +86,6 @@ fn listen(link: &LinkAddr, kind: u16) -> io::Result<AsyncFd<Socket>> {
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(i32::from(kind.to_be()))))?;
     socket.set_nonblocking(true)?;
     bind(socket.as_raw_fd(), link)?;
-    AsyncFd::with_interest(socket, Interest::READABLE)
+    // SAFETY: a Socket owns its descriptor and shows the same one until it is dropped.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
 }

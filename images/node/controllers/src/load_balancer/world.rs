@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Node, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::runtime::watcher::{self, metadata_watcher, watcher};
+use kube::core::PartialObjectMeta;
+use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
 
@@ -57,7 +58,7 @@ pub async fn watch(client: Client, world: watch::Sender<World>) {
     let mut services = watcher(Api::<Service>::all(client.clone()), config()).boxed();
     let of_services = config().labels("kubernetes.io/service-name");
     let mut slices = watcher(Api::<EndpointSlice>::all(client.clone()), of_services).boxed();
-    let mut nodes = metadata_watcher(Api::<Node>::all(client), config()).boxed();
+    let mut nodes = watcher(Api::<PartialObjectMeta<Node>>::all(client), config()).boxed();
     loop {
         let seen = tokio::select! {
             Some(event) = services.next() => event.map(|event| world.send_if_modified(|world| {
