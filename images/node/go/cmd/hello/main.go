@@ -27,6 +27,7 @@ func main() {
 		Addr:              ":" + cmp.Or(os.Getenv("PORT"), "8080"),
 		Handler:           routes(greeting()),
 		ReadHeaderTimeout: 10 * time.Second,
+		Protocols:         protocols(),
 	}
 	if err := serve(ctx, server); err != nil {
 		log.Fatal(err)
@@ -71,6 +72,9 @@ func routes(greeting string) http.Handler {
 	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "ok")
 	})
+	mux.HandleFunc("/echo", echo)
+	mux.HandleFunc("/echo/", echo)
+	mux.HandleFunc("/ws", webSocket)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		fmt.Fprintf(w, "%srequest:   %s %s%s\n", greeting, r.Method, r.Host, r.URL.RequestURI())
