@@ -21,6 +21,7 @@ mod archives;
 mod components;
 mod crash_loop;
 mod images;
+mod ingress;
 mod interrupt;
 mod killed;
 mod kubeconfig;
@@ -60,6 +61,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("race", race::CASES),
     ("interrupt", interrupt::CASES),
     ("killed", killed::CASES),
+    ("ingress", ingress::CASES),
     ("components", components::CASES),
     ("crash_loop", crash_loop::CASES),
     ("restart", restart::CASES),
