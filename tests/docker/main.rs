@@ -22,6 +22,7 @@ mod components;
 mod crash_loop;
 mod dashboard;
 mod images;
+mod ingress;
 mod interrupt;
 mod killed;
 mod kubeconfig;
@@ -65,6 +66,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("race", race::CASES),
     ("interrupt", interrupt::CASES),
     ("killed", killed::CASES),
+    ("ingress", ingress::CASES),
     ("components", components::CASES),
     ("crash_loop", crash_loop::CASES),
     ("restart", restart::CASES),

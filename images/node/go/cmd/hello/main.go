@@ -35,8 +35,57 @@ func main() {
 		Addr:              ":" + settings.port,
 		Handler:           app.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
+		Protocols:         protocols(),
 	}
 	if err := app.serve(ctx, server); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// serve runs the server until the context ends, then lets running requests finish.
+func serve(ctx context.Context, server *http.Server) error {
+	failed := make(chan error, 1)
+	go func() { failed <- server.ListenAndServe() }()
+	log.Printf("listening on %s", server.Addr)
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	log.Print("stopping: finishing the requests that are running")
+	deadline, cancel := context.WithTimeout(context.Background(), drain)
+	defer cancel()
+	if err := server.Shutdown(deadline); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// greeting is the part of the answer that stays the same while the process lives.
+func greeting() string {
+	name := os.Getenv("POD_NAME")
+	if name == "" {
+		name, _ = os.Hostname() // a pod's host name is its name
+	}
+	return fmt.Sprintf("Hello from knarr\npod:       %s\nnamespace: %s\nnode:      %s\nversion:   %s\n",
+		name,
+		cmp.Or(os.Getenv("POD_NAMESPACE"), "unknown"),
+		cmp.Or(os.Getenv("NODE_NAME"), "unknown"),
+		cmp.Or(os.Getenv("VERSION"), "v1"))
+}
+
+// routes answers probes shortly and everything else with the greeting and what was asked for.
+func routes(greeting string) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "ok")
+	})
+	mux.HandleFunc("/echo", echo)
+	mux.HandleFunc("/echo/", echo)
+	mux.HandleFunc("/ws", webSocket)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		fmt.Fprintf(w, "%srequest:   %s %s%s\n", greeting, r.Method, r.Host, r.URL.RequestURI())
+	})
+	return mux
 }
