@@ -32,6 +32,8 @@ mod race;
 mod readme;
 mod refusals;
 mod restart;
+mod rows;
+mod samples;
 mod secrets;
 mod streams;
 mod up;
@@ -51,6 +53,8 @@ const ALL: &[(&str, &[Case])] = &[
     ("refusals", refusals::CASES),
     ("one_node", one_node::CASES),
     ("network", network::CASES),
+    ("samples", samples::CASES),
+    ("rows", rows::CASES),
     ("streams", streams::CASES),
     ("dashboard", dashboard::CASES),
     ("secrets", secrets::CASES),
