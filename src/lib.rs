@@ -13,6 +13,7 @@
 //! `kubernetes/client.rs` names kube), `fs` (files), `host` (this machine), `terminal`, `process`. Logic never prints:
 //! it emits `report::Event`s, and `commands` print results on stdout. Docker's labels are the only memory.
 
+pub mod addons;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
@@ -38,4 +39,5 @@ pub mod samples;
 pub mod signal;
 pub mod spec;
 pub mod terminal;
+pub mod why;
 pub mod yaml;

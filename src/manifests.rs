@@ -34,7 +34,8 @@ fn parse((name, text): (&str, &str), layout: &Layout) -> Result<Vec<Value>> {
     documents(name, &text)
 }
 
-fn documents(name: &str, text: &str) -> Result<Vec<Value>> {
+/// The objects of an embedded manifest.
+pub fn documents(name: &str, text: &str) -> Result<Vec<Value>> {
     let broken =
         |why: String| Error::new(ErrorKind::Bug, format!("the embedded manifest `{name}` is broken")).cause(why);
     yaml::documents(text)

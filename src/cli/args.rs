@@ -1,14 +1,19 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
+pub mod addons;
 mod dashboard;
+pub mod lifecycle;
 pub mod sample;
+pub mod why;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::addons::Addons;
 pub use self::dashboard::Dashboard;
+use self::lifecycle::{Certs, Halt, Resume};
 pub use self::sample::Sample;
 use crate::spec::values::{self, Refused};
 
@@ -49,6 +54,7 @@ pub enum Output {
 
 /// The verbs
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, made once")]
 pub enum Command {
     /// Make a cluster run on this machine: check, build the image, create, start the sample
     Up(Up),
@@ -72,6 +78,19 @@ pub enum Command {
         #[command(flatten)]
         flags: DeleteCluster,
     },
+    /// Stop clusters; everything they have is kept
+    Stop(Halt),
+    /// Start clusters that were stopped, with certificates that last
+    Start(Resume),
+    /// Stop clusters and start them again
+    Restart(Resume),
+    /// Freeze every process of clusters
+    Pause(Halt),
+    /// Let paused clusters go on
+    Unpause(Resume),
+    /// Check and renew the certificates of a cluster
+    #[command(subcommand)]
+    Certs(Certs),
     /// List clusters, list nodes, print a kubeconfig
     #[command(subcommand)]
     Get(Get),
@@ -82,6 +101,11 @@ pub enum Command {
     Status(Status),
     /// Look at a cluster in a web browser
     Dashboard(Dashboard),
+    /// Show what a cluster runs beside Kubernetes itself, and switch it on and off
+    #[command(subcommand)]
+    Addons(Addons),
+    /// Say what is wrong in a cluster, and what to do: `knarr why deploy/web`, `knarr why -A`
+    Why(why::Why),
     /// Run kubectl against a cluster: `knarr kubectl get nodes`
     Kubectl(Kubectl),
     /// Run a program in a node: `knarr exec dev-worker -- ps aux`
@@ -145,6 +169,16 @@ pub enum Cluster {
     /// List clusters
     #[command(alias = "ls")]
     List,
+    /// Stop clusters; everything they have is kept
+    Stop(Halt),
+    /// Start clusters that were stopped, with certificates that last
+    Start(Resume),
+    /// Stop clusters and start them again
+    Restart(Resume),
+    /// Freeze every process of clusters
+    Pause(Halt),
+    /// Let paused clusters go on
+    Unpause(Resume),
 }
 
 /// Where the kubeconfig of a cluster goes
@@ -191,6 +225,12 @@ pub struct CreateCluster {
     /// The host port of the API; 0 lets knarr choose
     #[arg(long, value_name = "PORT")]
     pub api_port: Option<u16>,
+    /// Turn this addon on, beside those of the config
+    #[arg(long = "addon", value_name = "ADDON")]
+    pub addons: Vec<String>,
+    /// Turn this addon off
+    #[arg(long = "no-addon", value_name = "ADDON")]
+    pub no_addons: Vec<String>,
     /// How long to wait until the cluster is usable; 0s does not wait
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = wait)]
     pub wait: Duration,

@@ -70,6 +70,8 @@ fn create_flags(args: &Up, name: &str) -> CreateCluster {
         config: None,
         image: None,
         api_port: None,
+        addons: Vec::new(),
+        no_addons: Vec::new(),
         wait: args.wait,
         retain: false,
         dry_run: false,

@@ -216,6 +216,31 @@ impl Kubernetes for KubeClient {
         .boxed()
     }
 
+    fn current<'a>(&'a self, object: &'a Value) -> BoxFuture<'a, Result<Option<Value>>> {
+        async move {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let unreadable =
+                |cause: String| Error::failed(format!("cannot read {}", objects::describe(object))).cause(cause);
+            match self.api_of(object).get_opt(name).await {
+                Ok(found) => found.map(|f| serde_json::to_value(f).map_err(|e| unreadable(e.to_string()))).transpose(),
+                Err(e) => Err(unreadable(words(&e))),
+            }
+        }
+        .boxed()
+    }
+
+    fn node_stats<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Value>> {
+        async move {
+            let request =
+                http_get(&format!("/api/v1/nodes/{node}/proxy/stats/summary?only_cpu_and_memory=true"), Vec::new())?;
+            self.client
+                .request(request)
+                .await
+                .map_err(|e| Error::failed(format!("the kubelet of node `{node}` tells nothing")).cause(words(&e)))
+        }
+        .boxed()
+    }
+
     fn adopt_nodes<'a>(
         &'a self,
         adoptions: &'a [Adoption],
@@ -355,7 +380,7 @@ impl Kubernetes for KubeClient {
 
     fn failing_checks(&self) -> BoxFuture<'_, Result<Vec<String>>> {
         async move {
-            let request = http_get("/readyz?verbose")?;
+            let request = http_get("/readyz?verbose", kube::client::Body::empty())?;
             let broken = |e: &kube::Error| Error::failed(format!("no answer from `{}`", self.url)).cause(words(e));
             // The answer is the same list of checks, whatever its status.
             let answer = self.client.send(request).await.map_err(|e| broken(&e))?;
@@ -478,8 +503,8 @@ fn typed(object: &DynamicObject, kind: &Kind) -> Result<Value> {
     Ok(value)
 }
 
-fn http_get(path: &str) -> Result<http::Request<kube::client::Body>> {
+fn http_get<B>(path: &str, no_body: B) -> Result<http::Request<B>> {
     http::Request::get(path)
-        .body(kube::client::Body::empty())
+        .body(no_body)
         .map_err(|e| Error::new(ErrorKind::Bug, format!("cannot build a request for `{path}`")).source(&e))
 }

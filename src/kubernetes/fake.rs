@@ -103,6 +103,23 @@ impl Kubernetes for FakeKubernetes {
         self.act("delete", format!("delete {}", list.iter().map(objects::describe).collect::<Vec<_>>().join(", ")))
     }
 
+    fn current<'a>(&'a self, object: &'a Value) -> BoxFuture<'a, Result<Option<Value>>> {
+        let same = |known: &&Value| objects::describe(known) == objects::describe(object);
+        let found = self.objects.iter().find(same).cloned();
+        self.act("current", format!("read {}", objects::describe(object))).map(|done| done.map(|()| found)).boxed()
+    }
+
+    fn node_stats<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Value>> {
+        // Every Pod holds as much.
+        let pods = self
+            .objects
+            .iter()
+            .filter(|object| object["kind"] == "Pod")
+            .map(|pod| serde_json::json!({"podRef": pod["metadata"], "memory": {"workingSetBytes": 9 << 20}}));
+        let stats = serde_json::json!({"pods": pods.collect::<Vec<_>>()});
+        self.act("node_stats", format!("stats of {node}")).map(|done| done.map(|()| stats)).boxed()
+    }
+
     fn adopt_nodes<'a>(
         &'a self,
         adoptions: &'a [Adoption],

@@ -127,6 +127,10 @@ pub trait Kubernetes: Send + Sync {
     fn apply<'a>(&'a self, objects: &'a [Value], progress: Progress<'a>) -> BoxFuture<'a, Result<()>>;
     /// Deletes objects; absent ones are fine.
     fn delete<'a>(&'a self, objects: &'a [Value]) -> BoxFuture<'a, Result<()>>;
+    /// An object as the server has it now; `None` when there is none of its kind, namespace and name.
+    fn current<'a>(&'a self, object: &'a Value) -> BoxFuture<'a, Result<Option<Value>>>;
+    /// What a node's kubelet measured of its Pods, through the API server.
+    fn node_stats<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Value>>;
     /// Sets what an administrator must set on each Node as it registers; returns when all are done.
     fn adopt_nodes<'a>(
         &'a self,
