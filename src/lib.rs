@@ -18,6 +18,7 @@ pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod config;
+pub mod dashboard;
 pub mod doctor;
 pub mod engine;
 pub mod error;

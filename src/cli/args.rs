@@ -1,6 +1,7 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
 pub mod addons;
+mod dashboard;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::addons::Addons;
+pub use self::dashboard::Dashboard;
 use crate::spec::values::{self, Refused};
 
 /// Real upstream Kubernetes clusters in Docker containers, in seconds
@@ -82,6 +84,8 @@ pub enum Command {
     /// Show what a cluster runs beside Kubernetes itself, and switch it on and off
     #[command(subcommand)]
     Addons(Addons),
+    /// Look at a cluster in a web browser
+    Dashboard(Dashboard),
     /// Run kubectl against a cluster: `knarr kubectl get nodes`
     Kubectl(Kubectl),
     /// Run a program in a node: `knarr exec dev-worker -- ps aux`

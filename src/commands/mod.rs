@@ -3,6 +3,7 @@
 pub mod addons;
 pub mod config;
 pub mod create;
+pub mod dashboard;
 pub mod delete;
 pub mod doctor;
 pub mod exec;

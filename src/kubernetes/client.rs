@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
+use futures::{StreamExt, TryStreamExt};
+use http_body_util::BodyExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ServiceAccount};
 use kube::api::{DeleteParams, DynamicObject, ListParams, LogParams, Patch, PatchParams};
@@ -18,7 +19,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::kinds::{Kind, POD_METRICS};
-use super::{Access, Adoption, Connect, Kubernetes, LogQuery, NodeHealth, Progress, Selection, objects};
+use super::{
+    Access, Adoption, Connect, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Selection, objects,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The name under which our fields are recorded by server-side apply.
@@ -462,6 +465,29 @@ impl Kubernetes for KubeClient {
                     Err(Error::failed(what).cause(words(&e)))
                 }
             }
+        }
+        .boxed()
+    }
+
+    fn forward(&self, request: RawRequest) -> BoxFuture<'_, Result<RawAnswer>> {
+        async move {
+            let refused = |cause: String| {
+                Error::failed(format!("cannot hand `{} {}` to the API server", request.method, request.path))
+                    .cause(cause)
+            };
+            let mut raw = http::Request::builder().method(request.method.clone()).uri(&request.path);
+            if let Some(kind) = &request.content_type {
+                raw = raw.header(http::header::CONTENT_TYPE, kind);
+            }
+            let raw = raw.body(request.body.clone().into()).map_err(|e| refused(e.to_string()))?;
+            let answer = self.client.send(raw).await.map_err(|e| refused(words(&e)))?;
+            let (head, body) = answer.into_parts();
+            let kind = head.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+            Ok(RawAnswer {
+                status: head.status.as_u16(),
+                content_type: kind.to_owned(),
+                body: body.into_data_stream().map_err(std::io::Error::other).boxed(),
+            })
         }
         .boxed()
     }
