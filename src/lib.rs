@@ -35,6 +35,7 @@ pub mod pki;
 pub mod plan;
 pub mod process;
 pub mod report;
+pub mod samples;
 pub mod signal;
 pub mod spec;
 pub mod terminal;

@@ -2,6 +2,7 @@
 
 pub mod addons;
 mod dashboard;
+pub mod sample;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::addons::Addons;
 pub use self::dashboard::Dashboard;
+pub use self::sample::Sample;
 use crate::spec::values::{self, Refused};
 
 /// Real upstream Kubernetes clusters in Docker containers, in seconds
@@ -98,6 +100,9 @@ pub enum Command {
     /// Load images into all nodes of a cluster
     #[command(subcommand)]
     Load(Load),
+    /// Put sample applications into a cluster, one for each thing that Kubernetes does
+    #[command(subcommand)]
+    Sample(Sample),
     /// Build, list and remove node images
     #[command(subcommand)]
     Image(Image),

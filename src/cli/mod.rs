@@ -137,6 +137,7 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
                 )
                 .await
         }
+        Command::Sample(what) => commands::sample::run(session, what).await,
         Command::Image(what) => commands::image::run(session, what).await,
         Command::Config(what) => commands::config::run(session, &what),
         Command::Doctor(args) => commands::doctor::run(session, args).await,

@@ -14,7 +14,7 @@ import (
 // testApp is an application in a pod called hello-1 whose files are `folder`.
 func testApp(t *testing.T, folder string) http.Handler {
 	t.Helper()
-	env := map[string]string{"POD_NAME": "hello-1", "POD_NAMESPACE": "shop", "NODE_NAME": "dev-worker", "FILES": folder}
+	env := map[string]string{"POD_NAME": "hello-1", "POD_NAMESPACE": "shop", "NODE_NAME": "dev-worker", "FILES": folder, "VERSION": "v7"}
 	settings, err := readSettings(func(name string) string { return env[name] })
 	if err != nil {
 		t.Fatal(err)
@@ -44,8 +44,8 @@ func expect(t *testing.T, handler http.Handler, method, url string, status int, 
 func TestAnswersNameThePodAndTheRequest(t *testing.T) {
 	app := testApp(t, "")
 	expect(t, app, "GET", "http://shop.example/cart?item=3", 200,
-		"hello-1", "shop", "dev-worker", "v1", "192.0.2.1:1234", "GET shop.example/cart?item=3")
-	expect(t, app, "GET", "/version", 200, "v1\n")
+		"hello-1", "shop", "dev-worker", "v7", "192.0.2.1:1234", "GET shop.example/cart?item=3")
+	expect(t, app, "GET", "/version", 200, "v7\n")
 	expect(t, app, "GET", "/hostname", 200, "hello-1\n")
 }
 

@@ -15,9 +15,6 @@ import (
 	"time"
 )
 
-// version is what the build says (`-ldflags "-X main.version=v2"`): the images differ in nothing else.
-var version = "v1"
-
 func main() {
 	log.SetFlags(log.Ltime)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -27,7 +24,7 @@ func main() {
 		log.Fatal(err)
 	}
 	app := newApp(settings)
-	log.Printf("hello %s starts", version)
+	log.Printf("hello %s starts", settings.version)
 	if !pause(ctx, settings.startDelay) {
 		return
 	}

@@ -13,6 +13,7 @@ import (
 
 // settings are fixed while the process lives.
 type settings struct {
+	version    string        // VERSION: what the image says; the images v1 and v2 differ in nothing else
 	port       string        // PORT: where to listen
 	pod        string        // POD_NAME, or else the host name, which in a pod is the pod's name
 	namespace  string        // POD_NAMESPACE
@@ -42,6 +43,7 @@ func readSettings(env func(string) string) (settings, error) {
 	}
 	host, _ := os.Hostname()
 	return settings{
+		version:    cmp.Or(env("VERSION"), "v1"),
 		port:       cmp.Or(env("PORT"), "8080"),
 		pod:        cmp.Or(env("POD_NAME"), host),
 		namespace:  cmp.Or(env("POD_NAMESPACE"), "unknown"),
