@@ -35,6 +35,8 @@ mod race;
 mod readme;
 mod refusals;
 mod restart;
+mod rows;
+mod samples;
 mod secrets;
 mod streams;
 mod up;
@@ -55,6 +57,8 @@ const ALL: &[(&str, &[Case])] = &[
     ("one_node", one_node::CASES),
     ("network", network::CASES),
     ("network_policy", network_policy::CASES),
+    ("samples", samples::CASES),
+    ("rows", rows::CASES),
     ("streams", streams::CASES),
     ("dashboard", dashboard::CASES),
     ("secrets", secrets::CASES),
