@@ -11,6 +11,7 @@ mod help;
 mod interrupt;
 mod output;
 mod race;
+mod why;
 
 /// Every file of this folder is one of the modules above: a forgotten one would silently test nothing.
 #[test]

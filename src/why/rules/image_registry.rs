@@ -43,8 +43,7 @@ pub fn private(facts: &Facts, pod: &Value) -> Option<Finding> {
         Finding::new(sentence)
             .line(reason(message))
             .line("Pods take over a ServiceAccount's imagePullSecrets when they are made: delete the Pod afterwards, or restart its workload")
-            .try_(facts.kubectl(namespace, &create))
-            .try_(facts.kubectl(namespace, &patch)),
+            .try_(format!("{} && {}", facts.kubectl(namespace, &create), facts.kubectl(namespace, &patch))),
     )
 }
 
