@@ -1,5 +1,8 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
+pub mod addons;
+mod dashboard;
+pub mod sample;
 pub mod why;
 
 use std::path::PathBuf;
@@ -7,6 +10,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::addons::Addons;
+pub use self::dashboard::Dashboard;
+pub use self::sample::Sample;
 use crate::spec::values::{self, Refused};
 
 /// Real upstream Kubernetes clusters in Docker containers, in seconds
@@ -46,6 +52,7 @@ pub enum Output {
 
 /// The verbs
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, made once")]
 pub enum Command {
     /// Make a cluster run on this machine: check, build the image, create, start the sample
     Up(Up),
@@ -77,6 +84,11 @@ pub enum Command {
     Cluster(Cluster),
     /// Show how a cluster is: containers, components, Kubernetes, certificates
     Status(Status),
+    /// Look at a cluster in a web browser
+    Dashboard(Dashboard),
+    /// Show what a cluster runs beside Kubernetes itself, and switch it on and off
+    #[command(subcommand)]
+    Addons(Addons),
     /// Say what is wrong in a cluster, and what to do: `knarr why deploy/web`, `knarr why -A`
     Why(why::Why),
     /// Run kubectl against a cluster: `knarr kubectl get nodes`
@@ -91,6 +103,9 @@ pub enum Command {
     /// Load images into all nodes of a cluster
     #[command(subcommand)]
     Load(Load),
+    /// Put sample applications into a cluster, one for each thing that Kubernetes does
+    #[command(subcommand)]
+    Sample(Sample),
     /// Build, list and remove node images
     #[command(subcommand)]
     Image(Image),
@@ -185,6 +200,12 @@ pub struct CreateCluster {
     /// The host port of the API; 0 lets knarr choose
     #[arg(long, value_name = "PORT")]
     pub api_port: Option<u16>,
+    /// Turn this addon on, beside those of the config
+    #[arg(long = "addon", value_name = "ADDON")]
+    pub addons: Vec<String>,
+    /// Turn this addon off
+    #[arg(long = "no-addon", value_name = "ADDON")]
+    pub no_addons: Vec<String>,
     /// How long to wait until the cluster is usable; 0s does not wait
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = wait)]
     pub wait: Duration,

@@ -117,6 +117,15 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
                 .await
         }
         Command::Status(args) => session.unless_interrupted(looking, commands::status::run(session, args)).await,
+        Command::Dashboard(args) => commands::dashboard::run(session, args).await,
+        Command::Addons(what) => {
+            session
+                .unless_interrupted(
+                    "stopped; what was begun goes on in the cluster",
+                    commands::addons::run(session, what),
+                )
+                .await
+        }
         Command::Why(args) => session.unless_interrupted(looking, commands::why::run(session, args)).await,
         Command::Kubectl(args) => return commands::kubectl::run(session, args).await,
         Command::Exec(args) => return commands::exec::run(session, args).await,
@@ -129,6 +138,7 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
                 )
                 .await
         }
+        Command::Sample(what) => commands::sample::run(session, what).await,
         Command::Image(what) => commands::image::run(session, what).await,
         Command::Config(what) => commands::config::run(session, &what),
         Command::Doctor(args) => commands::doctor::run(session, args).await,

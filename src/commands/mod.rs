@@ -1,7 +1,9 @@
 //! What every command gets, and nothing more: the engine, the screen, the interrupt, the environment.
 
+pub mod addons;
 pub mod config;
 pub mod create;
+pub mod dashboard;
 pub mod delete;
 pub mod doctor;
 pub mod exec;
@@ -11,6 +13,7 @@ pub mod kubectl;
 pub mod list;
 pub mod load;
 pub mod logs;
+pub mod sample;
 pub mod shell;
 pub mod status;
 pub mod up;

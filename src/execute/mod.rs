@@ -225,6 +225,7 @@ impl<E: Engine> Run<'_, E> {
                 let objects = manifests::system(&self.plan.layout)?;
                 Ok(self.bounded(async { self.kubernetes()?.apply(&objects, progress).await }).await?)
             }
+            Step::ApplyAddons => Ok(self.bounded(self.apply_addons(progress)).await?),
         }
     }
 

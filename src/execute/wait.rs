@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use time::OffsetDateTime;
+
 use super::{RETRY, Run, timings};
+use crate::addons::{self, Site};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::dns;
@@ -98,6 +101,18 @@ impl<E: Engine> Run<'_, E> {
         }
         self.timings.mark(timings::API);
         Ok(())
+    }
+
+    pub(super) async fn apply_addons(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+        let layout = &self.plan.layout;
+        let site = Site { load_balancer_range: layout.load_balancer_range(), now: OffsetDateTime::now_utc() };
+        let mut objects = Vec::new();
+        for (name, settings) in &layout.spec.addons {
+            if let Some(addon) = addons::find(name) {
+                objects.extend(addons::render(addon, settings, &site)?);
+            }
+        }
+        addons::apply(&**self.kubernetes()?, objects, progress).await
     }
 
     pub(super) async fn adopt(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {

@@ -71,6 +71,8 @@ pub enum Step {
     AdoptNodes,
     /// Apply `manifests/system`.
     ApplySystem,
+    /// Apply the addons that were chosen.
+    ApplyAddons,
 }
 
 /// One node's container and what goes into it.
@@ -168,6 +170,10 @@ impl Plan {
                     Step::Await(Milestone::DnsAnswers),
                 ],
             ));
+        }
+        if !layout.spec.addons.is_empty() {
+            // After all that is waited for: they never slow the boot.
+            phases.push(phase("switching on the addons", "switched on the addons", vec![Step::ApplyAddons]));
         }
         Ok(Self { layout, phases })
     }

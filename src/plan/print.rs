@@ -6,6 +6,7 @@ use knarr_contract::NodeFile;
 use serde_json::{Value, json};
 
 use super::{Plan, Step};
+use crate::addons::Chosen;
 use crate::engine::{ContainerSpec, MountSource};
 use crate::node::render;
 
@@ -34,6 +35,7 @@ impl fmt::Display for Plan {
                     Step::ApplyRights => writeln!(f, "   apply the components' ClusterRoleBindings")?,
                     Step::AdoptNodes => writeln!(f, "   label, taint and number the Nodes as they register")?,
                     Step::ApplySystem => writeln!(f, "   apply {}", crate::manifests::SYSTEM_NAMES.join(", "))?,
+                    Step::ApplyAddons => addons(f, &layout.spec.addons)?,
                 }
             }
         }
@@ -50,6 +52,17 @@ impl fmt::Display for Plan {
         }
         Ok(())
     }
+}
+
+fn addons(f: &mut fmt::Formatter<'_>, chosen: &Chosen) -> fmt::Result {
+    for (name, settings) in chosen {
+        write!(f, "   apply addon {name}")?;
+        for (setting, value) in settings {
+            write!(f, " {setting}={value}")?;
+        }
+        writeln!(f)?;
+    }
+    Ok(())
 }
 
 /// A node file as it may be shown: without the passwords of proxies.
@@ -145,6 +158,7 @@ impl Plan {
                 "gateway": layout.gateway,
                 "ipRange": layout.ip_range,
             },
+            "addons": layout.spec.addons,
             "phases": self.phases.iter().map(|p| p.title.clone()).collect::<Vec<_>>(),
             "nodes": nodes,
         })

@@ -20,6 +20,7 @@ mod api_access;
 mod archives;
 mod components;
 mod crash_loop;
+mod dashboard;
 mod images;
 mod interrupt;
 mod killed;
@@ -52,6 +53,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("one_node", one_node::CASES),
     ("network", network::CASES),
     ("streams", streams::CASES),
+    ("dashboard", dashboard::CASES),
     ("secrets", secrets::CASES),
     ("api_access", api_access::CASES),
     ("images", images::CASES),
