@@ -27,7 +27,11 @@ pub fn private(facts: &Facts, pod: &Value) -> Option<Finding> {
     let server = registry(image);
     let names: Vec<&str> = pod.list("/spec/imagePullSecrets").iter().map(|secret| secret.text("/name")).collect();
     let account = Some(pod.text("/spec/serviceAccountName")).filter(|name| !name.is_empty()).unwrap_or("default");
-    let sentence = if names.is_empty() {
+    let sentence = if names.is_empty() && message.contains("insufficient_scope") {
+        format!(
+            "The registry `{server}` gives `{image}` to nobody unknown: it does not exist, or it is private and the Pod names no imagePullSecrets."
+        )
+    } else if names.is_empty() {
         format!(
             "The registry `{server}` wants a user and a password for `{image}`, and the Pod names no imagePullSecrets."
         )
