@@ -90,25 +90,6 @@ mod tests {
     }
 
     #[test]
-    fn images_are_those_that_nodes_carry() {
-        let components = &versions::pinned().components;
-        let carried: Vec<String> = components
-            .iter()
-            .filter_map(|c| Some(c.pod_image.as_ref()?.reference.replace("{version}", &c.version)))
-            .collect();
-        for addon in &ALL {
-            let objects = render(addon, &Settings::new(), &site()).expect("it parses");
-            for workload in workloads(&objects) {
-                let containers = workload["spec"]["template"]["spec"]["containers"].as_array().expect("containers");
-                for container in containers {
-                    let image = container["image"].as_str().expect("an image");
-                    assert!(carried.iter().any(|known| known == image), "no node carries {image}");
-                }
-            }
-        }
-    }
-
-    #[test]
     fn settings_are_remembered_by_the_workload() {
         let ingress = find("ingress").expect("it is in the table");
         let workload = |settings: &Settings| {

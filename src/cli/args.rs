@@ -2,6 +2,7 @@
 
 pub mod addons;
 mod dashboard;
+pub mod lifecycle;
 pub mod sample;
 pub mod why;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::addons::Addons;
 pub use self::dashboard::Dashboard;
+use self::lifecycle::{Certs, Halt, Resume};
 pub use self::sample::Sample;
 use crate::spec::values::{self, Refused};
 
@@ -76,6 +78,19 @@ pub enum Command {
         #[command(flatten)]
         flags: DeleteCluster,
     },
+    /// Stop clusters; everything they have is kept
+    Stop(Halt),
+    /// Start clusters that were stopped, with certificates that last
+    Start(Resume),
+    /// Stop clusters and start them again
+    Restart(Resume),
+    /// Freeze every process of clusters
+    Pause(Halt),
+    /// Let paused clusters go on
+    Unpause(Resume),
+    /// Check and renew the certificates of a cluster
+    #[command(subcommand)]
+    Certs(Certs),
     /// List clusters, list nodes, print a kubeconfig
     #[command(subcommand)]
     Get(Get),
@@ -154,6 +169,16 @@ pub enum Cluster {
     /// List clusters
     #[command(alias = "ls")]
     List,
+    /// Stop clusters; everything they have is kept
+    Stop(Halt),
+    /// Start clusters that were stopped, with certificates that last
+    Start(Resume),
+    /// Stop clusters and start them again
+    Restart(Resume),
+    /// Freeze every process of clusters
+    Pause(Halt),
+    /// Let paused clusters go on
+    Unpause(Resume),
 }
 
 /// Where the kubeconfig of a cluster goes

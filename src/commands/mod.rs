@@ -1,6 +1,7 @@
 //! What every command gets, and nothing more: the engine, the screen, the interrupt, the environment.
 
 pub mod addons;
+pub mod certs;
 pub mod config;
 pub mod create;
 pub mod dashboard;
@@ -10,6 +11,7 @@ pub mod exec;
 pub mod image;
 pub mod kubeconfig;
 pub mod kubectl;
+pub mod lifecycle;
 pub mod list;
 pub mod load;
 pub mod logs;

@@ -33,6 +33,7 @@
 //! self-signed one costs an RSA key at each start, and cannot be verified by whoever asks for their health.
 
 mod authority;
+mod check;
 mod profile;
 mod roots;
 mod secret;
@@ -47,6 +48,7 @@ use zeroize::Zeroizing;
 
 pub use self::authority::CertifiedKey;
 use self::authority::{Profile, Validity};
+pub use self::check::{Checked, RENEW_DAYS, WARN_DAYS, authority_of, check, names_of};
 use self::profile::{leaf_profile, super_admin};
 pub use self::roots::Roots;
 pub use self::secret::{EncryptionKey, SecretPem};
