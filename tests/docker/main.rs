@@ -40,6 +40,7 @@ mod samples;
 mod secrets;
 mod streams;
 mod up;
+mod why;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -65,6 +66,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("api_access", api_access::CASES),
     ("images", images::CASES),
     ("archives", archives::CASES),
+    ("why", why::CASES),
     ("kubeconfig", kubeconfig::CASES),
     ("leftovers", leftovers::CASES),
     ("race", race::CASES),
