@@ -1,4 +1,3 @@
-
 //! Rulesets to read, and what nft says about them.
 
 use std::io::Write;

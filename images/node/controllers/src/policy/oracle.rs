@@ -1,4 +1,3 @@
-
 //! What Kubernetes' documents say about one connection, read straight from the objects: slow, and written without a
 //! look at how the compiler does it. Also how a ruleset judges the same connection, so that the two can be compared.
 

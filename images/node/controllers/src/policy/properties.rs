@@ -1,4 +1,3 @@
-
 //! The compiler and the oracle agree about every connection of random clusters.
 
 use std::net::IpAddr;

@@ -1,3 +1,5 @@
+// The request as JSON, for tests of whatever stands in front.
+
 package main
 
 import (

@@ -1,3 +1,5 @@
+// A WebSocket that says everything back.
+
 package main
 
 import (
