@@ -1,5 +1,9 @@
 //! The clusters that exist, read from Docker's labels: there is no other memory.
 
+pub mod certificates;
+mod recall;
+mod state;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -13,6 +17,9 @@ use crate::node::paths::{ADMIN_PEM, CA};
 use crate::plan::layout::API_PORT;
 use crate::plan::names;
 
+pub use self::recall::{Recalled, recall};
+pub use self::state::State;
+
 /// A cluster as Docker's labels tell it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cluster {
@@ -20,6 +27,8 @@ pub struct Cluster {
     pub name: String,
     /// The identity of the run that made it.
     pub create_id: String,
+    /// Whether its Docker network is there.
+    pub has_network: bool,
     /// Its nodes, control planes first, by number.
     pub nodes: Vec<ContainerInfo>,
 }
@@ -45,7 +54,7 @@ impl Cluster {
         let port = node.ports.iter().find(|p| p.container_port == API_PORT).ok_or_else(|| {
             Error::new(ErrorKind::Failed, format!("node `{}` publishes no API port", node.name))
                 .cause(format!("its container is {}", node.state))
-                .hint(format!("start it with `docker start {}`", node.name))
+                .hint(format!("start it with `knarr start {}`", self.name))
         })?;
         Ok(SocketAddr::new(crate::plan::container::reachable(port.host_address), port.host_port))
     }
@@ -57,7 +66,7 @@ impl Cluster {
             .map(|node| match node.state {
                 ContainerState::Running => Ok(node),
                 state => Err(Error::failed(format!("node `{}` is {state}", node.name))
-                    .hint(format!("see `knarr status {}`; start it with `docker start {}`", self.name, node.name))),
+                    .hint(format!("see `knarr status {}`; start it with `knarr start {}`", self.name, self.name))),
             })
             .collect()
     }
@@ -87,6 +96,7 @@ pub async fn list<E: Engine>(engine: &E) -> Result<Vec<Cluster>> {
             clusters.entry(name.clone()).or_insert_with(|| Cluster {
                 name: name.clone(),
                 create_id: labels.get(names::CREATE_ID).cloned().unwrap_or_default(),
+                has_network: networks.iter().any(|n| n.labels.get(names::CLUSTER) == Some(name)),
                 nodes: Vec::new(),
             });
         }
@@ -116,8 +126,13 @@ pub async fn find<E: Engine>(engine: &E, name: &str) -> Result<Cluster> {
     })
 }
 
-/// Reads the administrator's credentials out of the first control plane, into memory only.
+/// The administrator's access to a cluster that runs.
 pub async fn access<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Access> {
+    Ok(Access { url: format!("https://{}", cluster.api()?), ..credentials(engine, cluster).await? })
+}
+
+/// Reads the administrator's credentials out of the first control plane, running or not, into memory only.
+pub async fn credentials<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Access> {
     let node = &cluster.control_plane()?.name;
     let (ca, pem) = futures::future::try_join(read_file(engine, node, CA), read_file(engine, node, ADMIN_PEM)).await?;
     // The file holds the certificate and then its key; each side wants only its own.
@@ -126,7 +141,7 @@ pub async fn access<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Access> 
         .find("-----BEGIN PRIVATE KEY")
         .ok_or_else(|| Error::failed(format!("`{ADMIN_PEM}` of node `{node}` is not what knarr wrote")))?;
     Ok(Access {
-        url: format!("https://{}", cluster.api()?),
+        url: String::new(),
         ca: ca.to_vec(),
         cert: pem[..split].to_vec(),
         key: Zeroizing::new(pem[split..].to_vec()),

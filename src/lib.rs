@@ -13,10 +13,12 @@
 //! `kubernetes/client.rs` names kube), `fs` (files), `host` (this machine), `terminal`, `process`. Logic never prints:
 //! it emits `report::Event`s, and `commands` print results on stdout. Docker's labels are the only memory.
 
+pub mod addons;
 pub mod cli;
 pub mod cluster;
 pub mod commands;
 pub mod config;
+pub mod dashboard;
 pub mod doctor;
 pub mod engine;
 pub mod error;
@@ -33,7 +35,10 @@ pub mod pki;
 pub mod plan;
 pub mod process;
 pub mod report;
+pub mod samples;
 pub mod signal;
 pub mod spec;
 pub mod terminal;
+pub mod urls;
+pub mod why;
 pub mod yaml;

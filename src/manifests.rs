@@ -3,21 +3,15 @@
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::paths::{COREDNS_IMAGE, HELLO_IMAGE};
+use crate::node::paths::COREDNS_IMAGE;
 use crate::plan::layout::Layout;
 use crate::yaml;
 
 const RIGHTS: (&str, &str) = ("00-rights.yaml", include_str!("../manifests/system/00-rights.yaml"));
 const SYSTEM: [(&str, &str); 1] = [("10-coredns.yaml", include_str!("../manifests/system/10-coredns.yaml"))];
-const HELLO: (&str, &str) = ("hello.yaml", include_str!("../manifests/samples/hello.yaml"));
 
 /// The file names of what [`system`] gives, for a printed plan.
 pub const SYSTEM_NAMES: [&str; SYSTEM.len()] = [SYSTEM[0].0];
-/// The port of every node on which the sample answers.
-pub const HELLO_NODE_PORT: u16 = 30080;
-/// The namespace and the Deployment of the sample.
-pub const HELLO_NAME: &str = "hello";
-
 /// What the cluster's own identities need before they can work.
 pub fn rights(layout: &Layout) -> Result<Vec<Value>> {
     parse(RIGHTS, layout)
@@ -32,11 +26,6 @@ pub fn system(layout: &Layout) -> Result<Vec<Value>> {
     Ok(objects)
 }
 
-/// The sample that `knarr up` starts.
-pub fn hello() -> Result<Vec<Value>> {
-    documents(HELLO.0, &HELLO.1.replace("{{HELLO_IMAGE}}", HELLO_IMAGE))
-}
-
 fn parse((name, text): (&str, &str), layout: &Layout) -> Result<Vec<Value>> {
     let text = text
         .replace("{{DNS_ADDRESS}}", &layout.dns_service_address().to_string())
@@ -45,7 +34,8 @@ fn parse((name, text): (&str, &str), layout: &Layout) -> Result<Vec<Value>> {
     documents(name, &text)
 }
 
-fn documents(name: &str, text: &str) -> Result<Vec<Value>> {
+/// The objects of an embedded manifest.
+pub fn documents(name: &str, text: &str) -> Result<Vec<Value>> {
     let broken =
         |why: String| Error::new(ErrorKind::Bug, format!("the embedded manifest `{name}` is broken")).cause(why);
     yaml::documents(text)
@@ -53,17 +43,4 @@ fn documents(name: &str, text: &str) -> Result<Vec<Value>> {
         .into_iter()
         .map(|document| serde_json::to_value(document.value).map_err(|e| broken(e.to_string())))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_embedded_file_parses_and_no_placeholder_is_left() {
-        let hello = hello().expect("parses");
-        assert_eq!(hello.len(), 3);
-        assert!(hello.iter().all(|object| object["kind"].is_string() && object["metadata"]["name"].is_string()));
-        assert!(!format!("{hello:?}").contains("{{"));
-    }
 }

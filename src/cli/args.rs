@@ -1,10 +1,22 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
+pub mod addons;
+mod dashboard;
+pub mod lifecycle;
+pub mod sample;
+mod urls;
+pub mod why;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use self::addons::Addons;
+pub use self::dashboard::Dashboard;
+use self::lifecycle::{Certs, Halt, Resume};
+pub use self::sample::Sample;
+pub use self::urls::{InCluster, Tunnel};
 use crate::spec::values::{self, Refused};
 
 /// Real upstream Kubernetes clusters in Docker containers, in seconds
@@ -44,6 +56,7 @@ pub enum Output {
 
 /// The verbs
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, made once")]
 pub enum Command {
     /// Make a cluster run on this machine: check, build the image, create, start the sample
     Up(Up),
@@ -67,14 +80,36 @@ pub enum Command {
         #[command(flatten)]
         flags: DeleteCluster,
     },
-    /// List clusters, list nodes, print a kubeconfig
+    /// Stop clusters; everything they have is kept
+    Stop(Halt),
+    /// Start clusters that were stopped, with certificates that last
+    Start(Resume),
+    /// Stop clusters and start them again
+    Restart(Resume),
+    /// Freeze every process of clusters
+    Pause(Halt),
+    /// Let paused clusters go on
+    Unpause(Resume),
+    /// Check and renew the certificates of a cluster
+    #[command(subcommand)]
+    Certs(Certs),
+    /// List clusters, nodes, addresses; print a kubeconfig
     #[command(subcommand)]
     Get(Get),
+    /// Forward ports of this machine to Services, where their own addresses cannot be reached
+    Tunnel(Tunnel),
     /// The same verbs after the noun: `knarr cluster create`
     #[command(subcommand)]
     Cluster(Cluster),
     /// Show how a cluster is: containers, components, Kubernetes, certificates
     Status(Status),
+    /// Look at a cluster in a web browser
+    Dashboard(Dashboard),
+    /// Show what a cluster runs beside Kubernetes itself, and switch it on and off
+    #[command(subcommand)]
+    Addons(Addons),
+    /// Say what is wrong in a cluster, and what to do: `knarr why deploy/web`, `knarr why -A`
+    Why(why::Why),
     /// Run kubectl against a cluster: `knarr kubectl get nodes`
     Kubectl(Kubectl),
     /// Run a program in a node: `knarr exec dev-worker -- ps aux`
@@ -87,6 +122,9 @@ pub enum Command {
     /// Load images into all nodes of a cluster
     #[command(subcommand)]
     Load(Load),
+    /// Put sample applications into a cluster, one for each thing that Kubernetes does
+    #[command(subcommand)]
+    Sample(Sample),
     /// Build, list and remove node images
     #[command(subcommand)]
     Image(Image),
@@ -135,6 +173,16 @@ pub enum Cluster {
     /// List clusters
     #[command(alias = "ls")]
     List,
+    /// Stop clusters; everything they have is kept
+    Stop(Halt),
+    /// Start clusters that were stopped, with certificates that last
+    Start(Resume),
+    /// Stop clusters and start them again
+    Restart(Resume),
+    /// Freeze every process of clusters
+    Pause(Halt),
+    /// Let paused clusters go on
+    Unpause(Resume),
 }
 
 /// Where the kubeconfig of a cluster goes
@@ -181,6 +229,12 @@ pub struct CreateCluster {
     /// The host port of the API; 0 lets knarr choose
     #[arg(long, value_name = "PORT")]
     pub api_port: Option<u16>,
+    /// Turn this addon on, beside those of the config
+    #[arg(long = "addon", value_name = "ADDON")]
+    pub addons: Vec<String>,
+    /// Turn this addon off
+    #[arg(long = "no-addon", value_name = "ADDON")]
+    pub no_addons: Vec<String>,
     /// How long to wait until the cluster is usable; 0s does not wait
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = wait)]
     pub wait: Duration,
@@ -262,6 +316,9 @@ pub enum Get {
         #[arg(short = 'A', long)]
         all: bool,
     },
+    /// Print the addresses of Services and Ingresses that can be used from here
+    #[command(alias = "url")]
+    Urls(InCluster),
     /// Print a kubeconfig on stdout
     Kubeconfig {
         /// Which cluster

@@ -10,12 +10,14 @@ use std::sync::Arc;
 
 use clap::Parser;
 
+use self::args::lifecycle::Certs;
 use self::args::{Cli, Cluster, Command, CreateWhat, DeleteWhat, Export, Get, Output};
 use self::outside::Outside;
 use self::settings::Environment;
 use crate::commands::{self, Session};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::Verb;
 use crate::report::{self, Reporter};
 
 /// The program as a process: everything that it is connected to is real.
@@ -99,6 +101,26 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
         Command::Delete { what: None, flags }
         | Command::Delete { what: Some(DeleteWhat::Cluster(flags)), .. }
         | Command::Cluster(Cluster::Delete(flags)) => commands::delete::run(session, flags).await,
+        Command::Stop(args) | Command::Cluster(Cluster::Stop(args)) => {
+            commands::lifecycle::halt(session, Verb::Stop, args).await
+        }
+        Command::Start(args) | Command::Cluster(Cluster::Start(args)) => {
+            commands::lifecycle::resume(session, Verb::Start, args).await
+        }
+        Command::Restart(args) | Command::Cluster(Cluster::Restart(args)) => {
+            commands::lifecycle::resume(session, Verb::Restart, args).await
+        }
+        Command::Pause(args) | Command::Cluster(Cluster::Pause(args)) => {
+            commands::lifecycle::halt(session, Verb::Pause, args).await
+        }
+        Command::Unpause(args) | Command::Cluster(Cluster::Unpause(args)) => {
+            commands::lifecycle::resume(session, Verb::Unpause, args).await
+        }
+        Command::Certs(Certs::Check { positional_name, name }) => {
+            let name = positional_name.or(name);
+            session.unless_interrupted(looking, commands::certs::check(session, name)).await
+        }
+        Command::Certs(Certs::Renew(args)) => commands::lifecycle::resume(session, Verb::Renew, args).await,
         Command::Get(Get::Clusters) | Command::Cluster(Cluster::List) => {
             session.unless_interrupted(looking, commands::list::clusters(session)).await
         }
@@ -108,6 +130,8 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
         Command::Get(Get::Kubeconfig { cluster, internal }) => {
             session.unless_interrupted(looking, commands::kubeconfig::get(session, &cluster, internal)).await
         }
+        Command::Get(Get::Urls(args)) => session.unless_interrupted(looking, commands::urls::run(session, &args)).await,
+        Command::Tunnel(args) => commands::tunnel::run(session, &args).await,
         Command::Export(Export::Kubeconfig { cluster, target, internal }) => {
             commands::kubeconfig::export(session, &cluster, &target, internal).await
         }
@@ -117,6 +141,16 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
                 .await
         }
         Command::Status(args) => session.unless_interrupted(looking, commands::status::run(session, args)).await,
+        Command::Dashboard(args) => commands::dashboard::run(session, args).await,
+        Command::Addons(what) => {
+            session
+                .unless_interrupted(
+                    "stopped; what was begun goes on in the cluster",
+                    commands::addons::run(session, what),
+                )
+                .await
+        }
+        Command::Why(args) => session.unless_interrupted(looking, commands::why::run(session, args)).await,
         Command::Kubectl(args) => return commands::kubectl::run(session, args).await,
         Command::Exec(args) => return commands::exec::run(session, args).await,
         Command::Logs(args) => commands::logs::run(session, args).await,
@@ -128,6 +162,7 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
                 )
                 .await
         }
+        Command::Sample(what) => commands::sample::run(session, what).await,
         Command::Image(what) => commands::image::run(session, what).await,
         Command::Config(what) => commands::config::run(session, &what),
         Command::Doctor(args) => commands::doctor::run(session, args).await,

@@ -58,6 +58,8 @@ async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<Cl
         workers: args.workers,
         nodes: args.nodes,
         api_port: args.api_port,
+        addons: args.addons.clone(),
+        no_addons: args.no_addons.clone(),
     };
     let Loaded { spec, warnings } = super::load_config(&source, &overrides)?;
     for warning in warnings {
@@ -260,6 +262,7 @@ fn announce(session: &Session<impl Engine>, plan: &Plan, created: &Created, args
             "api": plan.layout.host_api_url(),
             "context": context_name(name),
             "createId": plan.layout.create_id,
+            "addons": plan.layout.spec.addons,
             "nodes": plan.layout.nodes.iter().map(|n| json!({
                 "name": n.spec.name.as_str(),
                 "role": n.spec.role.as_str(),
@@ -274,6 +277,13 @@ fn announce(session: &Session<impl Engine>, plan: &Plan, created: &Created, args
     if args.timings {
         let rows: Vec<Vec<String>> = marks.iter().map(|(what, when)| vec![(*what).to_owned(), human(*when)]).collect();
         session.print(&super::table(&rows))?;
+    }
+    if !plan.layout.spec.addons.is_empty() {
+        let names: Vec<&str> = plan.layout.spec.addons.keys().copied().collect();
+        session.note(format!(
+            "starting in the background: {}; see them with `knarr addons list --name {name}`",
+            names.join(", ")
+        ));
     }
     if args.target.no_kubeconfig {
         session.note(format!("cluster `{name}` is ready; its kubeconfig: `knarr get kubeconfig --name {name}`"));

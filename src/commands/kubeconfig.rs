@@ -47,7 +47,12 @@ pub async fn export(
 pub async fn entry_of<E: Engine>(engine: &E, cluster: &Cluster, internal: bool) -> Result<Entry> {
     let mut access = cluster::access(engine, cluster).await?;
     if internal {
-        access.url = format!("https://{}:{API_PORT}", cluster.control_plane()?.name);
+        access.url = internal_url(cluster)?;
     }
     Ok(entry(&cluster.name, &cluster.create_id, &access))
+}
+
+/// The API's address for containers on the cluster's network.
+pub fn internal_url(cluster: &Cluster) -> Result<String> {
+    Ok(format!("https://{}:{API_PORT}", cluster.control_plane()?.name))
 }

@@ -1,20 +1,28 @@
 //! What every command gets, and nothing more: the engine, the screen, the interrupt, the environment.
 
+pub mod addons;
+pub mod certs;
 pub mod config;
 pub mod create;
+pub mod dashboard;
 pub mod delete;
 pub mod doctor;
 pub mod exec;
 pub mod image;
 pub mod kubeconfig;
 pub mod kubectl;
+pub mod lifecycle;
 pub mod list;
 pub mod load;
 pub mod logs;
+pub mod sample;
 pub mod shell;
 pub mod status;
+pub mod tunnel;
 pub mod up;
+pub mod urls;
 pub mod version;
+pub mod why;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

@@ -6,6 +6,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{Session, table};
+use crate::addons::state::{self, State};
 use crate::cli::args::Status;
 use crate::cluster::{self, Cluster, role};
 use crate::config::DEFAULT_NAME;
@@ -80,7 +81,7 @@ async fn gather<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) 
             (Vec::new(), Vec::new())
         }
     };
-    problems.extend(failing.iter().map(|check| format!("the API server's check `{check}` fails")));
+    problems.extend(failing);
     let mut nodes = Vec::new();
     for (node, agent) in cluster.nodes.iter().zip(agents) {
         let seen = nodes_seen.iter().find(|n| n.name == node.name).cloned();
@@ -149,7 +150,14 @@ async fn kubernetes<E: Engine>(
 ) -> Result<(Vec<NodeHealth>, Vec<String>)> {
     let access = cluster::access(engine, cluster).await?;
     let client = session.outside.kubernetes.connect(&access)?;
-    futures::future::try_join(client.nodes(), client.failing_checks()).await
+    let (nodes, checks, addons) =
+        futures::future::try_join3(client.nodes(), client.failing_checks(), state::look(&*client)).await?;
+    let failing = checks.iter().map(|check| format!("the API server's check `{check}` fails"));
+    let failing = failing.chain(addons.iter().filter_map(|found| match &found.state {
+        State::Failing { reason, .. } => Some(format!("addon `{}`: {reason}", found.addon.name)),
+        _ => None,
+    }));
+    Ok((nodes, failing.collect()))
 }
 
 /// When the certificates of a running node end.

@@ -12,12 +12,16 @@ use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::host;
 use crate::kubeconfig::context_name;
-use crate::manifests::{self, HELLO_NAME, HELLO_NODE_PORT};
+use crate::samples;
 use crate::spec::ClusterSpec;
 use crate::spec::values::{PortMapping, Protocol};
 
 /// The host port that people expect a first application on; another free one if it is taken.
 const FAVOURITE_PORT: u16 = 8080;
+/// The sample that is started: its name is that of its namespace and of its Deployment too.
+const HELLO_NAME: &str = "hello";
+/// The port of every node on which it answers.
+const HELLO_NODE_PORT: u16 = 30080;
 
 /// Runs `knarr up`.
 pub async fn run(session: &Session<impl Engine>, args: Up) -> Result<()> {
@@ -66,6 +70,8 @@ fn create_flags(args: &Up, name: &str) -> CreateCluster {
         config: None,
         image: None,
         api_port: None,
+        addons: Vec::new(),
+        no_addons: Vec::new(),
         wait: args.wait,
         retain: false,
         dry_run: false,
@@ -83,7 +89,7 @@ async fn start_sample<E: Engine>(
     let step = session.steps().start("starting the sample application");
     let access = cluster::access(engine, cluster).await?;
     let client = session.outside.kubernetes.connect(&access)?;
-    let objects = manifests::hello()?;
+    let objects = samples::find(HELLO_NAME)?.objects()?;
     let progress = |what: &str| step.progress(what);
     let work = async {
         client.apply(&objects, &progress).await?;

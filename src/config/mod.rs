@@ -5,7 +5,7 @@ mod defaults;
 mod kind_patches;
 mod kind_v1alpha4;
 mod problems;
-mod suggest;
+pub mod suggest;
 pub mod v1alpha1;
 mod validate;
 
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::defaults::NAME as DEFAULT_NAME;
 use self::problems::Problems;
+pub use self::suggest::{nearest, unknown};
 use self::validate::{Input, validate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::ClusterSpec;
@@ -43,6 +44,10 @@ pub struct Overrides {
     pub nodes: Option<u32>,
     /// `--api-port`; 0 means any free one.
     pub api_port: Option<u16>,
+    /// `--addon`: addons to turn on.
+    pub addons: Vec<String>,
+    /// `--no-addon`: addons to turn off.
+    pub no_addons: Vec<String>,
 }
 
 /// What validation must know of the program and of the machine.

@@ -3,11 +3,15 @@
 //! Wire types only. Whatever has a meaning (roles, subnets, ports, effects) is text or a number here and is parsed by
 //! `validate`, so that all problems come at once; the doc comments are the descriptions in the JSON Schema.
 
+mod addons;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+
+pub use self::addons::{Addons, Switch};
 
 /// The `apiVersion` of this format.
 pub const API_VERSION: &str = "knarr.dev/v1alpha1";
@@ -40,6 +44,8 @@ pub struct Cluster {
     pub extra_args: ExtraArgs,
     /// Whether the API server writes an audit log; default false.
     pub audit: bool,
+    /// What runs beside Kubernetes itself: addons switched on or off, or a list of those to switch on beside the defaults.
+    pub addons: Addons,
 }
 
 /// One node, or `count` equal ones.

@@ -1,5 +1,6 @@
 //! Wire types and flags become a [`ClusterSpec`], or every problem there is. Pure: the host is asked through a closure.
 
+mod addons;
 mod args;
 mod labels;
 mod mounts;
@@ -96,12 +97,23 @@ pub(super) fn validate(input: &Input<'_>) -> Result<(ClusterSpec, Vec<String>), 
     let feature_gates = args::feature_gates(&mut check);
     let runtime_config = args::runtime_config(&mut check);
     let extra_args = args::extra_args(&mut check);
+    let addons = addons::chosen(&mut check);
     let Check { mut problems, warnings, .. } = check;
     if let (Some(name), Some(image), Some(networking), true) = (name, image, networking, problems.is_empty()) {
         let nodes = drafts_into_nodes(&name, drafts, &mut problems);
         if problems.is_empty() {
             let audit = input.cluster.audit;
-            let spec = ClusterSpec { name, image, nodes, networking, feature_gates, runtime_config, extra_args, audit };
+            let spec = ClusterSpec {
+                name,
+                image,
+                nodes,
+                networking,
+                feature_gates,
+                runtime_config,
+                extra_args,
+                audit,
+                addons,
+            };
             return Ok((spec, warnings));
         }
     }

@@ -239,6 +239,14 @@ pub async fn read_all(stream: ByteStream) -> Result<Vec<(String, Zeroizing<Vec<u
     Ok(files.collect())
 }
 
+/// Everything of a streamed archive, by path, symbolic links too: for those who only look.
+///
+/// # Errors
+/// As [`read_all`], except that links are no error.
+pub async fn look(stream: ByteStream) -> Result<Vec<(String, Item)>> {
+    unpack(&collect(stream, MOST).await?)
+}
+
 /// The one file of a streamed archive, as [`super::Engine::get_archive`] answers when it is asked for a file.
 ///
 /// # Errors

@@ -61,6 +61,8 @@ pub struct ContainerInfo {
     pub ports: Vec<PortBinding>,
     /// When it was made, in seconds since 1970.
     pub created: i64,
+    /// When it was last started, in seconds since 1970; 0 if never (only from `inspect_container`).
+    pub started: i64,
 }
 
 /// A container to make. Never privileged: what it may do is listed.

@@ -76,7 +76,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Removes a volume.
     fn remove_volume(&self, name: &str) -> impl Future<Output = EngineResult<()>> + Send;
 
-    /// Lists containers, stopped ones too, that carry this label (key, or key=value).
+    /// Lists containers, stopped ones too, that carry this label (key, or key=value); without a label, all.
     fn list_containers(&self, label: &str) -> impl Future<Output = EngineResult<Vec<ContainerInfo>>> + Send;
     /// Looks at one container by name or id; `None` when it is not here.
     fn inspect_container(&self, container: &str) -> impl Future<Output = EngineResult<Option<ContainerInfo>>> + Send;
@@ -86,6 +86,10 @@ pub trait Engine: Send + Sync + 'static {
     fn start_container(&self, container: &str) -> impl Future<Output = EngineResult<()>> + Send;
     /// Stops a container: its stop signal, then after `grace_seconds` SIGKILL.
     fn stop_container(&self, container: &str, grace_seconds: u32) -> impl Future<Output = EngineResult<()>> + Send;
+    /// Freezes every process of a running container.
+    fn pause_container(&self, container: &str) -> impl Future<Output = EngineResult<()>> + Send;
+    /// Lets the processes of a paused container go on.
+    fn unpause_container(&self, container: &str) -> impl Future<Output = EngineResult<()>> + Send;
     /// Kills and removes a container with its anonymous volumes.
     fn remove_container(&self, container: &str) -> impl Future<Output = EngineResult<()>> + Send;
     /// Waits until a container is not running; returns its exit status.

@@ -40,6 +40,10 @@ pub const CREATE_CONTAINER: &str = "create container";
 pub const START_CONTAINER: &str = "start container";
 /// [`super::Engine::stop_container`]
 pub const STOP_CONTAINER: &str = "stop container";
+/// [`super::Engine::pause_container`]
+pub const PAUSE_CONTAINER: &str = "pause container";
+/// [`super::Engine::unpause_container`]
+pub const UNPAUSE_CONTAINER: &str = "unpause container";
 /// [`super::Engine::remove_container`]
 pub const REMOVE_CONTAINER: &str = "remove container";
 /// [`super::Engine::wait_container`]
@@ -78,6 +82,8 @@ pub fn changes(operation: &str) -> bool {
             | CREATE_CONTAINER
             | START_CONTAINER
             | STOP_CONTAINER
+            | PAUSE_CONTAINER
+            | UNPAUSE_CONTAINER
             | REMOVE_CONTAINER
             | PUT_ARCHIVE
             | EXEC

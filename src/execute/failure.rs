@@ -2,7 +2,7 @@
 
 use crate::engine::{EngineError, EngineErrorKind, op};
 use crate::error::{Error, ErrorKind};
-use crate::plan::layout::Layout;
+use crate::plan::{Plan, Verb, names};
 
 /// What a step returns when it fails.
 pub struct Failure {
@@ -30,9 +30,13 @@ impl From<Error> for Failure {
 }
 
 /// A refusal of Docker in the words of this cluster, with what to try.
-pub fn explain(e: EngineError, layout: &Layout) -> Failure {
+pub fn explain(e: EngineError, plan: &Plan) -> Failure {
+    let layout = &plan.layout;
     let cluster = layout.name();
     let kind = e.kind;
+    if plan.verb != Verb::Create {
+        return living(e, plan);
+    }
     let error = match kind {
         EngineErrorKind::Conflict => {
             let list = if e.operation == op::CREATE_NETWORK { "docker network ls" } else { "docker ps -a" };
@@ -57,4 +61,28 @@ pub fn explain(e: EngineError, layout: &Layout) -> Failure {
         _ => Error::from(e),
     };
     Failure { error, kind: Some(kind) }
+}
+
+/// The same for a cluster that is there: its ports and addresses are settled, somebody else has to move.
+fn living(e: EngineError, plan: &Plan) -> Failure {
+    let cluster = plan.layout.name();
+    let (kind, node) = (e.kind, e.object.clone());
+    let again = plan.verb.command(cluster);
+    let error = match kind {
+        EngineErrorKind::PortTaken => {
+            Error::new(ErrorKind::Environment, format!("node `{node}` cannot start: a host port of it is taken"))
+                .cause(&e.detail)
+        }
+        EngineErrorKind::AddressTaken => {
+            let network = names::network(cluster);
+            Error::new(ErrorKind::Environment, format!("node `{node}` cannot start: its address is taken"))
+                .cause(&e.detail)
+                .hint(format!("see who has it with `docker network inspect {network}`, and move it away with `docker network disconnect {network} CONTAINER`"))
+        }
+        // The node is gone under our feet, or its network is.
+        EngineErrorKind::NotFound => Error { kind: ErrorKind::Failed, ..Error::from(e) }
+            .hint(format!("see what is left with `knarr status {cluster}`")),
+        _ => Error::from(e),
+    };
+    Failure { error: error.hint(format!("then go on with `{again}`")), kind: Some(kind) }
 }

@@ -5,6 +5,7 @@
 //! answer is not waited for without end: see `GRACE`.
 
 mod board;
+mod change;
 mod failure;
 pub mod timings;
 pub mod undo;
@@ -24,20 +25,17 @@ use self::timings::Timings;
 use crate::engine::{ContainerSpec, Engine, EngineError, EngineErrorKind, EngineResult, NetworkSpec, archive, op};
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::nodes::NodeWatch;
-use crate::kubernetes::{Connect, Kubernetes};
+use crate::kubernetes::{Access, Connect, Kubernetes};
 use crate::manifests;
 use crate::node::render::{Entry, FileSpec, materialize};
 use crate::pki::Pki;
-use crate::plan::{NodeStep, Plan, Step};
+use crate::plan::{NodeStep, Plan, Step, Verb};
 use crate::report::{Reporter, Steps};
 
 /// Between two tries to reach an API server that does not answer yet; its own agent tells when it does, so this only
 /// bridges the last milliseconds.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// How long calls in flight may still take after an interrupt, or after the time is up. Together with the undo's own
-/// deadline it stays below the 15 seconds within which an interrupted run ends.
-const GRACE: Duration = Duration::from_secs(5);
 /// How long runs that lost the race for a name may take to remove what they made.
 const LOSERS_TIDY_UP: Duration = Duration::from_secs(10);
 
@@ -83,21 +81,8 @@ pub async fn create<E: Engine>(
     pki: &Pki,
     options: Options,
 ) -> std::result::Result<Created, Box<Failed>> {
-    let run = Run {
-        context,
-        plan,
-        pki,
-        deadline: Instant::now() + options.wait,
-        wait: options.wait,
-        retain: options.retain,
-        timings: Timings::start(),
-        network_id: OnceLock::new(),
-        claimed: Mutex::default(),
-        watch: NodeWatch::new(Arc::clone(&context.engine)),
-        kubernetes: OnceLock::new(),
-        last_reason: Mutex::default(),
-        in_flight: Mutex::default(),
-    };
+    let keys = Keys { access: Some(pki.super_admin(&plan.layout)), pki: Some(pki) };
+    let run = Run::new(context, plan, keys, options);
     match run.phases().await {
         Ok(()) => Ok(Created { timings: run.timings.clone() }),
         Err(failure) => {
@@ -111,10 +96,33 @@ pub async fn create<E: Engine>(
     }
 }
 
+/// Carries out a plan that changes a living cluster. What is done stays done: the same verb again does the rest.
+pub async fn change<E: Engine>(
+    context: &Context<E>,
+    plan: &Plan,
+    keys: Keys<'_>,
+    wait: Duration,
+) -> std::result::Result<Created, Box<Failed>> {
+    let run = Run::new(context, plan, keys, Options { wait, retain: true });
+    match run.phases().await {
+        Ok(()) => Ok(Created { timings: run.timings.clone() }),
+        Err(failure) => Err(Box::new(Failed { taken: failure.taken(), error: failure.error })),
+    }
+}
+
+/// The secrets that the steps of a plan use.
+#[derive(Clone, Default)]
+pub struct Keys<'a> {
+    /// Who asks the API server; none where no step asks.
+    pub access: Option<Access>,
+    /// Every certificate; none where no step writes one.
+    pub pki: Option<&'a Pki>,
+}
+
 struct Run<'a, E> {
     context: &'a Context<E>,
     plan: &'a Plan,
-    pki: &'a Pki,
+    keys: Keys<'a>,
     deadline: Instant,
     wait: Duration,
     retain: bool,
@@ -130,7 +138,25 @@ struct Run<'a, E> {
     in_flight: Mutex<Vec<String>>,
 }
 
-impl<E: Engine> Run<'_, E> {
+impl<'a, E: Engine> Run<'a, E> {
+    fn new(context: &'a Context<E>, plan: &'a Plan, keys: Keys<'a>, options: Options) -> Self {
+        Self {
+            context,
+            plan,
+            keys,
+            deadline: Instant::now() + options.wait,
+            wait: options.wait,
+            retain: options.retain,
+            timings: Timings::start(),
+            network_id: OnceLock::new(),
+            claimed: Mutex::default(),
+            watch: NodeWatch::new(Arc::clone(&context.engine)),
+            kubernetes: OnceLock::new(),
+            last_reason: Mutex::default(),
+            in_flight: Mutex::default(),
+        }
+    }
+
     async fn phases(&self) -> std::result::Result<(), Failure> {
         let total = self.plan.phases.len();
         let steps = Steps::new(Arc::clone(&self.context.reporter));
@@ -185,29 +211,36 @@ impl<E: Engine> Run<'_, E> {
             () = self.context.cancel.cancelled() => {}
             () = tokio::time::sleep_until(self.deadline) => {}
         }
-        tokio::time::sleep(GRACE).await;
+        tokio::time::sleep(self.plan.verb.grace()).await;
     }
 
     fn unanswered(&self, index: usize, total: usize, title: &str) -> Error {
         let cluster = self.plan.layout.name();
-        let error = if self.context.cancel.is_cancelled() {
-            self.interrupted(index, total, title)
-        } else {
-            let wait = humantime::format_duration(self.wait);
-            Error::new(ErrorKind::NotReady, format!("cluster `{cluster}` did not become usable within {wait}"))
-        };
+        let error =
+            if self.context.cancel.is_cancelled() { self.interrupted(index, total, title) } else { self.out_of_time() };
         let calls = self.in_flight.lock().map(|calls| calls.join(", ")).unwrap_or_default();
         error.cause(format!("Docker does not answer: {calls}")).hint(format!(
-            "Docker may still carry this out; when it answers again, run `knarr delete cluster {cluster}`"
+            "Docker may still carry this out; when it answers again, run `{}`",
+            self.plan.verb.command(cluster)
         ))
     }
 
+    fn out_of_time(&self) -> Error {
+        let (cluster, wait) = (self.plan.layout.name(), humantime::format_duration(self.wait));
+        let goal = self.plan.verb.goal();
+        Error::new(ErrorKind::NotReady, format!("cluster `{cluster}` did not {goal} within {wait}"))
+    }
+
     fn interrupted(&self, index: usize, total: usize, title: &str) -> Error {
-        let cluster = self.plan.layout.name();
-        Error::new(
-            ErrorKind::Interrupted,
-            format!("stopped creating cluster `{cluster}` at step {} of {total} ({title})", index + 1),
-        )
+        let (cluster, doing) = (self.plan.layout.name(), self.plan.verb.doing());
+        let place = format!("step {} of {total} ({title})", index + 1);
+        match self.plan.verb {
+            Verb::Create => {
+                Error::new(ErrorKind::Interrupted, format!("stopped creating cluster `{cluster}` at {place}"))
+            }
+            verb => Error::new(ErrorKind::Interrupted, format!("{doing} cluster `{cluster}` broke off at {place}"))
+                .hint(format!("go on with `{}`", verb.command(cluster))),
+        }
     }
 
     async fn step(&self, step: &Step, progress: &(dyn Fn(&str) + Send + Sync)) -> std::result::Result<(), Failure> {
@@ -220,11 +253,13 @@ impl<E: Engine> Run<'_, E> {
                 let objects = manifests::rights(&self.plan.layout)?;
                 Ok(self.bounded(async { self.kubernetes()?.apply(&objects, progress).await }).await?)
             }
+            Step::Change(change) => self.change(change, progress).await,
             Step::AdoptNodes => Ok(self.bounded(self.adopt(progress)).await?),
             Step::ApplySystem => {
                 let objects = manifests::system(&self.plan.layout)?;
                 Ok(self.bounded(async { self.kubernetes()?.apply(&objects, progress).await }).await?)
             }
+            Step::ApplyAddons => Ok(self.bounded(self.apply_addons(progress)).await?),
         }
     }
 
@@ -259,7 +294,7 @@ impl<E: Engine> Run<'_, E> {
             None => self.create_container(&node.container).await?,
         };
         self.go_on()?;
-        let tar = pack(&node.files, self.pki)?;
+        let tar = pack(&node.files, self.pki()?)?;
         self.call(op::PUT_ARCHIVE, name, self.context.engine.put_archive(&id, "/", tar)).await?;
         self.go_on()?;
         self.start_container(name, &id).await?;
@@ -289,6 +324,10 @@ impl<E: Engine> Run<'_, E> {
         self.call(op::START_CONTAINER, name, insisting).await
     }
 
+    fn pki(&self) -> Result<&Pki> {
+        self.keys.pki.ok_or_else(|| Error::new(ErrorKind::Bug, "a plan writes files without their contents"))
+    }
+
     /// Refuses to begin another call after an interrupt.
     fn go_on(&self) -> std::result::Result<(), Failure> {
         if self.context.cancel.is_cancelled() {
@@ -315,7 +354,7 @@ impl<E: Engine> Run<'_, E> {
             calls.swap_remove(at);
         }
         // Where the call named an id, the person is told the name.
-        answer.map_err(|e| failure::explain(EngineError { object: name.to_owned(), ..e }, &self.plan.layout))
+        answer.map_err(|e| failure::explain(EngineError { object: name.to_owned(), ..e }, self.plan))
     }
 }
 

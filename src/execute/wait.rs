@@ -2,21 +2,24 @@
 
 use std::sync::Arc;
 
+use time::OffsetDateTime;
+
 use super::{RETRY, Run, timings};
+use crate::addons::{self, Site};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::dns;
 use crate::kubernetes::Kubernetes;
 use crate::node::render;
-use crate::plan::Milestone;
+use crate::plan::{Milestone, Verb};
 
 impl<E: Engine> Run<'_, E> {
     pub(super) fn kubernetes(&self) -> Result<&Arc<dyn Kubernetes>> {
         if let Some(client) = self.kubernetes.get() {
             return Ok(client);
         }
-        let access = self.pki.super_admin(&self.plan.layout);
-        let client = self.context.connector.connect(&access)?;
+        let bug = || Error::new(ErrorKind::Bug, "a plan asks the API server as nobody");
+        let client = self.context.connector.connect(self.keys.access.as_ref().ok_or_else(bug)?)?;
         Ok(self.kubernetes.get_or_init(|| client))
     }
 
@@ -32,10 +35,7 @@ impl<E: Engine> Run<'_, E> {
     }
 
     async fn too_late(&self) -> Error {
-        let cluster = self.plan.layout.name();
-        let wait = humantime::format_duration(self.wait);
-        let mut error =
-            Error::new(ErrorKind::NotReady, format!("cluster `{cluster}` did not become usable within {wait}"));
+        let mut error = self.out_of_time();
         if let Some((node, component)) = self.watch.first_unready() {
             let what = component.waiting_for.as_deref().unwrap_or("to become ready");
             let ended = component.last_exit.map(|how| format!("; it last ended with {how}")).unwrap_or_default();
@@ -49,15 +49,27 @@ impl<E: Engine> Run<'_, E> {
 
     /// What a person can do about nodes that do not come up, unless they are kept anyway.
     fn look_closer(&self, error: Error) -> Error {
+        let cluster = self.plan.layout.name();
+        if self.plan.verb != Verb::Create {
+            return error
+                .state("what was done so far stays as it is")
+                .hint(format!("see what is wrong with `knarr status {cluster}` and `knarr logs --name {cluster}`"))
+                .hint(format!("then go on with `{}`", self.plan.verb.command(cluster)));
+        }
         if self.retain {
             return error;
         }
-        let cluster = self.plan.layout.name();
         error.hint(format!("create it with `--retain` to keep the nodes, and look into `knarr logs --name {cluster}`"))
     }
 
     pub(super) async fn reach(&self, milestone: Milestone, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+        self.listen_to_all();
         match milestone {
+            Milestone::NodesBack => {
+                self.nodes_back(progress).await?;
+                self.timings.mark(timings::NODES_READY);
+                Ok(())
+            }
             Milestone::ApiAnswers => self.api_answers(progress).await,
             Milestone::ComponentsReady => {
                 self.watch.all_ready(progress).await;
@@ -98,6 +110,18 @@ impl<E: Engine> Run<'_, E> {
         }
         self.timings.mark(timings::API);
         Ok(())
+    }
+
+    pub(super) async fn apply_addons(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+        let layout = &self.plan.layout;
+        let site = Site { load_balancer_range: layout.load_balancer_range(), now: OffsetDateTime::now_utc() };
+        let mut objects = Vec::new();
+        for (name, settings) in &layout.spec.addons {
+            if let Some(addon) = addons::find(name) {
+                objects.extend(addons::render(addon, settings, &site)?);
+            }
+        }
+        addons::apply(&**self.kubernetes()?, objects, progress).await
     }
 
     pub(super) async fn adopt(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {

@@ -98,6 +98,25 @@ impl<E: Engine> NodeWatch<E> {
             .await;
     }
 
+    /// Waits until each of these components is ready in another process than this one.
+    pub async fn replaced(&self, node: &str, old: &[(String, u32)], progress: &(dyn Fn(&str) + Send + Sync)) {
+        let mut changes = self.observed.subscribe();
+        let is_new = |c: &ComponentStatus, pid: u32| c.ready && c.pid.is_some_and(|now| now != pid);
+        // The sender lives as long as `self`, so this cannot fail.
+        let _ = changes
+            .wait_for(|all| {
+                let Some(NodeView::Speaking(status)) = all.get(node) else { return false };
+                let open = old.iter().find(|(name, pid)| {
+                    status.components.iter().find(|c| c.name == *name).is_some_and(|c| !is_new(c, *pid))
+                });
+                if let Some((name, _)) = open {
+                    progress(&format!("{name} on {node} to serve again"));
+                }
+                open.is_none()
+            })
+            .await;
+    }
+
     /// Waits until further waiting is hopeless, and says why, with the last lines of what died.
     pub async fn doom(&self) -> Error {
         let mut changes = self.observed.subscribe();

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::platform::Arch;
 use super::script;
 use super::sources::{self, Sources};
-use super::versions::{Component, How, KUBERNETES, Versions};
+use super::versions::{Component, How, KUBERNETES, PodImage, Versions};
 use super::{CONTRACT_LABEL, INPUTS_LABEL, KUBERNETES_LABEL, VERSIONS_LABEL};
 use crate::engine::Labels;
 use crate::error::{Error, ErrorKind, Result};
@@ -101,14 +101,16 @@ impl Recipe {
         let env = environment(table, foreign.then_some(arch), pinned);
         let basis = format!("{env:?} {}", builder_packages.tag);
 
-        let (agents, others): (Vec<&Component>, Vec<&Component>) =
-            table.components.iter().partition(|c| matches!(c.how, How::Cargo(_)));
+        let (agents, others): (Vec<&Component>, Vec<&Component>) = table.components.iter().partition(|c| c.is_agent());
         let job = |c: &&Component| Job::new(c, script::build(c, table, arch, foreign), &sources, &basis);
         let mut jobs: Vec<Job> = others.iter().map(job).collect();
         jobs.push(preload(table, &jobs, arch, &sources, &basis));
-        let [agent] = agents.iter().map(job).collect::<Vec<_>>().try_into().map_err(|_| {
-            Error::new(ErrorKind::Bug, "the table of versions must have one component that cargo builds")
-        })?;
+        let [agent] = agents
+            .iter()
+            .map(job)
+            .collect::<Vec<_>>()
+            .try_into()
+            .map_err(|_| Error::new(ErrorKind::Bug, "the table of versions must have one agent"))?;
         let folders: Vec<&str> = jobs.iter().map(|j| j.folder.as_str()).collect();
         let components = layer("components", String::new(), &[&node_packages.tag, &folders.join(" ")]);
 
@@ -167,22 +169,19 @@ fn needed(component: &Component) -> Vec<String> {
             ["go/go.mod", "go/go.sum"].map(String::from).into_iter().chain(own).collect()
         }
         How::C(c) => vec![format!("pause/{}", c.source)],
-        How::Busybox(_) => Vec::new(),
-        How::Cargo(_) => vec!["rust/".to_owned()],
+        How::Busybox(_) | How::Debian(_) => Vec::new(),
+        How::Cargo(cargo) => vec![format!("rust/{}/", cargo.package)],
     }
 }
 
 fn preload(table: &Versions, jobs: &[Job], arch: Arch, sources: &Sources, basis: &str) -> Job {
-    let images: Vec<_> = table
-        .components
-        .iter()
-        .filter_map(|c| {
-            let mut image = json!(c.pod_image.as_ref()?);
-            image["reference"] = script::fill(image["reference"].as_str()?, &c.version).into();
-            image["layer"] = c.name.clone().into();
-            Some(image)
-        })
-        .collect();
+    let described = |c: &Component, image: &PodImage| {
+        let mut object = json!(image);
+        object["reference"] = script::fill(&image.reference, &c.version).into();
+        object["layer"] = image.layer.as_deref().unwrap_or(&c.name).into();
+        object
+    };
+    let images: Vec<_> = table.components.iter().flat_map(|c| c.pod_images.iter().map(|i| described(c, i))).collect();
     let script = format!("{}{:#}\nX\n", script::preload(arch), json!(images));
     let folders: Vec<&str> = jobs.iter().map(|j| j.folder.as_str()).collect();
     let paths = ["go/go.mod", "go/go.sum", "go/cmd/seed/"].map(String::from);
@@ -304,18 +303,23 @@ mod tests {
             Recipe::of(pinned(), pinned_version, true, sources, (Arch::Amd64, Arch::Amd64)).unwrap()
         };
         let before = recipe(None, Arch::Amd64);
-        let after = changed("rust/images/node/agent/src/main.rs");
+        let after = changed("rust/knarr-node/images/node/agent/src/main.rs");
         assert_eq!((&before.jobs, &before.components), (&after.jobs, &after.components));
         assert!(before.agent != after.agent && before.inputs() != after.inputs());
 
-        let after = changed("go/cmd/hello/main.go");
-        let differ = before.jobs.iter().zip(&after.jobs).filter(|(a, b)| a != b).map(|(a, _)| a.name.as_str());
-        assert_eq!(differ.collect::<Vec<_>>(), ["hello", "preloaded images"]);
-        assert_eq!(before.agent, after.agent);
+        for (path, touched) in [
+            ("go/cmd/hello/main.go", "hello"),
+            ("rust/knarr-controllers/images/node/controllers/src/lib.rs", "controllers"),
+        ] {
+            let after = changed(path);
+            let differ = before.jobs.iter().zip(&after.jobs).filter(|(a, b)| a != b).map(|(a, _)| a.name.as_str());
+            assert_eq!(differ.collect::<Vec<_>>(), [touched, "preloaded images"]);
+            assert_eq!(before.agent, after.agent);
+        }
 
         let after = changed("go/go.sum");
         let same = before.jobs.iter().zip(&after.jobs).filter(|(a, b)| a == b).map(|(a, _)| a.name.as_str());
-        assert_eq!(same.collect::<Vec<_>>(), ["pause", "busybox"]);
+        assert_eq!(same.collect::<Vec<_>>(), ["pause", "busybox", "nftables", "nginx", "controllers"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::platform::Arch;
 use super::sources::FOLDER;
-use super::versions::{CargoBuild, Component, GoBuild, How, Versions};
+use super::versions::{CargoBuild, Component, DebianFiles, GoBuild, How, Versions};
 
 /// Where a node keeps what is preloaded.
 pub const PRELOADED: &str = "/usr/lib/knarr/images";
@@ -51,17 +51,14 @@ pub fn fill(text: &str, version: &str) -> String {
     text.replace("{version}", version).replace("{major}", next()).replace("{minor}", next())
 }
 
-/// Where a component's files go below the stage.
-fn root(component: &Component) -> String {
-    match component.pod_image {
-        Some(_) => format!("$STAGE{PRELOADED}/layers/{}", component.name),
-        None => "$STAGE".to_owned(),
-    }
+/// Where files go below the stage: to the layer of a pod image, else to the node.
+fn root(layer: Option<&str>) -> String {
+    layer.map_or_else(|| "$STAGE".to_owned(), |layer| format!("$STAGE{PRELOADED}/layers/{layer}"))
 }
 
 /// Builds a component.
 pub fn build(component: &Component, table: &Versions, arch: Arch, foreign: bool) -> String {
-    let root = root(component);
+    let root = root(component.layer());
     match &component.how {
         How::Go(go) => go_programs(go, &component.version, &root, table),
         How::C(c) => {
@@ -74,7 +71,8 @@ pub fn build(component: &Component, table: &Versions, arch: Arch, foreign: bool)
             )
         }
         How::Busybox(busybox) => busybox_root(&busybox.install, &root, arch, foreign),
-        How::Cargo(cargo) => rust_program(cargo, &root, arch),
+        How::Debian(files) => debian_files(files, &root, arch),
+        How::Cargo(cargo) => rust_programs(cargo, component.layer(), arch),
     }
 }
 
@@ -123,15 +121,58 @@ fn busybox_root(install: &str, root: &str, arch: Arch, foreign: bool) -> String 
     )
 }
 
-fn rust_program(cargo: &CargoBuild, root: &str, arch: Arch) -> String {
-    let target = format!("{}-unknown-linux-gnu", arch.machine());
+/// Unpacks packages and all that they depend on, as if nothing were installed, and keeps some files with their libraries.
+fn debian_files(files: &DebianFiles, root: &str, arch: Arch) -> String {
+    let keep: Vec<String> = files.keep.iter().map(|path| path.replace("{machine}", arch.machine())).collect();
     format!(
-        "cd {FOLDER}/rust\n\
-         RUSTFLAGS='-C target-feature=+crt-static' nice -n 5 cargo build --release -p {package} --target {target}\n\
-         install -D /target/{target}/release/{package} \"{root}{install}\"\n",
-        package = cargo.package,
-        install = cargo.install,
+        r#"A={arch} L=usr/lib/{machine}-linux-gnu R="{root}"
+D=$(mktemp -d)
+cd "$D"
+mkdir partial all
+chown _apt . partial
+: > status
+apt-get update
+apt-get install -y --download-only -o APT::Architecture=$A -o APT::Architectures=$A -o Dir::State::status="$D/status" -o Dir::Cache::archives="$D/" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= {packages}
+for deb in ./*.deb; do dpkg-deb -x "$deb" all; done
+mkdir -p "$R"
+mkdir -m 1777 "$R/tmp"
+cd all
+cp -rL --parents --preserve=mode {keep} "$R"
+dynamic() {{ find "$R" -type f -exec readelf --wide "$1" {{}} + 2>/dev/null | sed -n "s/.*$2\(.*\)]$/\1/p" | sort -u; }}
+more=yes
+while [ -n "$more" ]; do
+  more=
+  for library in $(dynamic --dynamic 'Shared library: \['); do
+    [ -e "$R/$L/$library" ] || {{ install -D -m 0755 "$L/$library" "$R/$L/$library"; more=yes; }}
+  done
+done
+for loader in $(dynamic --program-headers 'program interpreter: '); do
+  mkdir -p "$R${{loader%/*}}"
+  ln -s "/$L/${{loader##*/}}" "$R$loader"
+done
+cd /
+rm -rf "$D"
+"#,
+        arch = arch.name(),
+        machine = arch.machine(),
+        packages = files.packages.join(" "),
+        keep = keep.iter().map(|path| path.trim_start_matches('/')).collect::<Vec<_>>().join(" "),
     )
+}
+
+fn rust_programs(cargo: &CargoBuild, layer: Option<&str>, arch: Arch) -> String {
+    let target = format!("{}-unknown-linux-gnu", arch.machine());
+    let mut script = format!(
+        "cd {FOLDER}/rust/{package}\n\
+         RUSTFLAGS='-C target-feature=+crt-static' nice -n 5 cargo build --release -p {package} --target {target}\n",
+        package = cargo.package,
+    );
+    for binary in &cargo.binaries {
+        let root = root(binary.layer.as_deref().or(layer));
+        let (name, install) = (&binary.name, &binary.install);
+        let _ = writeln!(script, "install -D /target/{target}/release/{name} \"{root}{install}\"");
+    }
+    script
 }
 
 /// Writes containerd's store for the preloaded images, whose layers lie ready below `$LAYERS`.

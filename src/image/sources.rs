@@ -1,7 +1,5 @@
 //! The sources of the node image, carried inside `knarr`: an image can be built where only Docker is.
 
-use std::path::Path;
-
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
@@ -15,11 +13,16 @@ const GO_SUM: &str = include_str!("../../images/node/go/go.sum");
 static GO_COMMANDS: Dir = include_dir!("$CARGO_MANIFEST_DIR/images/node/go/cmd");
 static PAUSE: Dir = include_dir!("$CARGO_MANIFEST_DIR/images/node/pause");
 static AGENT: Dir = include_dir!("$CARGO_MANIFEST_DIR/images/node/agent/src");
+static CONTROLLERS: Dir = include_dir!("$CARGO_MANIFEST_DIR/images/node/controllers/src");
 static CONTRACT: Dir = include_dir!("$CARGO_MANIFEST_DIR/images/node/contract/src");
 const AGENT_MANIFEST: &str = include_str!("../../images/node/agent/Cargo.toml");
 const CONTRACT_MANIFEST: &str = include_str!("../../images/node/contract/Cargo.toml");
+const CONTROLLERS_MANIFEST: &str = include_str!("../../images/node/controllers/Cargo.toml");
 const WORKSPACE: &str = include_str!("../../Cargo.toml");
 const CARGO_LOCK: &str = include_str!("../../Cargo.lock");
+
+/// The endings of source files, and of what programs carry inside.
+const SOURCES: [&str; 8] = ["go", "rs", "c", "h", "lua", "conf", "html", "css"];
 
 /// Where the sources lie in the builder.
 pub const FOLDER: &str = "/knarr/src";
@@ -42,21 +45,11 @@ pub struct Sources {
 impl Sources {
     /// All sources; with another Kubernetes version than the pinned one, `go.mod` is bent to it and `go.sum` lacks it.
     pub fn new(kubernetes: &str) -> Self {
-        let mut files = vec![
-            text("go/go.mod", go_mod(kubernetes)),
-            text("go/go.sum", GO_SUM.to_owned()),
-            text("rust/Cargo.toml", workspace()),
-            text("rust/Cargo.lock", CARGO_LOCK.to_owned()),
-            text("rust/images/node/agent/Cargo.toml", AGENT_MANIFEST.to_owned()),
-            text("rust/images/node/contract/Cargo.toml", CONTRACT_MANIFEST.to_owned()),
-        ];
-        for (dir, at) in [
-            (&GO_COMMANDS, "go/cmd"),
-            (&PAUSE, "pause"),
-            (&AGENT, "rust/images/node/agent/src"),
-            (&CONTRACT, "rust/images/node/contract/src"),
-        ] {
-            collect(dir, at, &mut files);
+        let mut files = vec![text("go/go.mod", go_mod(kubernetes)), text("go/go.sum", GO_SUM.to_owned())];
+        collect(&GO_COMMANDS, "go/cmd", &mut files);
+        collect(&PAUSE, "pause", &mut files);
+        for workspace in WORKSPACES {
+            workspace.add_to(&mut files);
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Self { files }
@@ -115,7 +108,7 @@ fn collect(dir: &Dir, at: &str, files: &mut Vec<File>) {
     for file in dir.files() {
         let name = file.path().display();
         // What builds or editors left lying about is no source.
-        let known = [".go", ".rs", ".c", ".h"].iter().any(|end| has_extension(file.path(), end));
+        let known = file.path().extension().is_some_and(|e| SOURCES.iter().any(|known| e == *known));
         if known && !file.path().to_string_lossy().ends_with("_test.go") {
             files.push(File { path: format!("{at}/{name}"), content: file.contents().to_vec() });
         }
@@ -123,10 +116,6 @@ fn collect(dir: &Dir, at: &str, files: &mut Vec<File>) {
     for below in dir.dirs() {
         collect(below, at, files);
     }
-}
-
-fn has_extension(path: &Path, end: &str) -> bool {
-    path.extension().is_some_and(|e| e.to_string_lossy() == end.trim_start_matches('.'))
 }
 
 /// `go.mod` with every module of Kubernetes at `kubernetes`' patch.
@@ -147,11 +136,51 @@ fn go_mod(kubernetes: &str) -> String {
     GO_MOD.lines().map(bend).collect()
 }
 
-/// The agent and its contract as a workspace of their own: the `knarr` crate needs a newer Rust than Debian's.
-fn workspace() -> String {
-    let shared = WORKSPACE.split("[package]").next().unwrap_or_default();
-    let shared = shared.replace("members = [\".\", ", "members = [");
-    format!("{shared}[profile.release]\nstrip = true\nlto = \"thin\"\n")
+/// Packages that are built together, apart from `knarr`, with the versions that `knarr`'s own lock names.
+struct Workspace {
+    /// The package with the programs, which names its folder.
+    package: &'static str,
+    /// Folder below `images/node`, manifest and sources of each.
+    members: &'static [(&'static str, &'static str, &'static Dir<'static>)],
+    /// How it is optimised.
+    release: &'static str,
+}
+
+const WORKSPACES: [Workspace; 2] = [
+    Workspace {
+        package: "knarr-node",
+        members: &[("agent", AGENT_MANIFEST, &AGENT), ("contract", CONTRACT_MANIFEST, &CONTRACT)],
+        release: "strip = true\nlto = \"thin\"\n",
+    },
+    Workspace {
+        package: "knarr-controllers",
+        members: &[("controllers", CONTROLLERS_MANIFEST, &CONTROLLERS)],
+        // Small, and a panic ends the whole program: half a controller is worse than one that starts again.
+        release: "strip = true\nlto = \"thin\"\nopt-level = \"s\"\npanic = \"abort\"\n",
+    },
+];
+
+impl Workspace {
+    /// Its manifest: the members are its own, the rest is what `knarr`'s workspace shares.
+    fn manifest(&self) -> String {
+        let (_, shared) = WORKSPACE.split_once("members = [").unwrap_or_default();
+        let shared = shared.split_once("]\n").unwrap_or_default().1;
+        let shared = shared.split("[package]").next().unwrap_or_default();
+        let members: Vec<String> =
+            self.members.iter().map(|(folder, ..)| format!("\"images/node/{folder}\"")).collect();
+        format!("[workspace]\nmembers = [{}]\n{shared}[profile.release]\n{}", members.join(", "), self.release)
+    }
+
+    fn add_to(&self, files: &mut Vec<File>) {
+        let at = format!("rust/{}", self.package);
+        files.push(text(&format!("{at}/Cargo.toml"), self.manifest()));
+        files.push(text(&format!("{at}/Cargo.lock"), CARGO_LOCK.to_owned()));
+        for (folder, manifest, sources) in self.members {
+            let at = format!("{at}/images/node/{folder}");
+            files.push(text(&format!("{at}/Cargo.toml"), (*manifest).to_owned()));
+            collect(sources, &format!("{at}/src"), files);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -162,10 +191,11 @@ mod tests {
     fn the_sources_are_whole_and_nothing_else() {
         let sources = Sources::new(versions::kubernetes());
         let has = |path: &str| sources.files.iter().any(|f| f.path == path);
-        for path in ["go/cmd/kube/main.go", "pause/pause.c", "rust/images/node/agent/src/main.rs"] {
+        for path in ["go/cmd/kube/main.go", "pause/pause.c", "rust/knarr-node/images/node/agent/src/main.rs"] {
             assert!(has(path), "{path}");
         }
-        assert!(has("rust/images/node/contract/src/lib.rs") && !has("go/cmd/seed/main_test.go"));
+        assert!(has("rust/knarr-node/images/node/contract/src/lib.rs") && !has("go/cmd/seed/main_test.go"));
+        assert!(has("rust/knarr-controllers/images/node/controllers/src/bin/knarr-policy.rs"));
         let total: usize = sources.files.iter().map(|f| f.content.len()).sum();
         assert!(total < 2_000_000, "{total} bytes: something lies about in images/node");
     }
@@ -185,10 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn the_agent_is_a_workspace_without_knarr() {
-        let text = workspace();
-        assert!(text.contains(r#"members = ["images/node/agent", "images/node/contract"]"#), "{text}");
-        assert!(text.contains("[workspace.lints.clippy]") && !text.contains("bollard"));
+    fn workspaces_are_without_knarr_and_share_its_lints() {
+        let [agent, controllers] = WORKSPACES.map(|workspace| workspace.manifest());
+        assert!(agent.contains(r#"members = ["images/node/agent", "images/node/contract"]"#), "{agent}");
+        assert!(controllers.contains(r#"members = ["images/node/controllers"]"#), "{controllers}");
+        for text in [agent, controllers] {
+            assert!(text.contains("resolver = ") && text.contains("[workspace.lints.clippy]"), "{text}");
+            assert!(text.contains("[profile.release]\nstrip") && !text.contains("bollard"), "{text}");
+        }
     }
 
     #[test]

@@ -60,8 +60,23 @@ pub struct Component {
     /// How it is built.
     #[serde(flatten)]
     pub how: How,
-    /// The image for pods that it becomes; without one it is a program of the node.
-    pub pod_image: Option<PodImage>,
+    /// The layer of a pod image that it goes into beside others; without one, and without images, it goes to the node.
+    pub layer: Option<String>,
+    /// The images for pods that it becomes.
+    #[serde(default)]
+    pub pod_images: Vec<PodImage>,
+}
+
+impl Component {
+    /// The layer of pod images that its files go into; none for what belongs to the node itself.
+    pub fn layer(&self) -> Option<&str> {
+        self.layer.as_deref().or((!self.pod_images.is_empty()).then_some(self.name.as_str()))
+    }
+
+    /// Whether it is the program that every node starts.
+    pub fn is_agent(&self) -> bool {
+        matches!(self.how, How::Cargo(_)) && self.layer().is_none()
+    }
 }
 
 /// How a component is built.
@@ -74,7 +89,9 @@ pub enum How {
     C(CBuild),
     /// Debian's static busybox is taken as it is.
     Busybox(Busybox),
-    /// By cargo, in a workspace of the agent and its contract.
+    /// Files are taken out of Debian packages.
+    Debian(DebianFiles),
+    /// By cargo, in a workspace of the agent or of the controllers.
     Cargo(CargoBuild),
 }
 
@@ -125,14 +142,36 @@ pub struct Busybox {
     pub install: String,
 }
 
-/// A Rust program.
+/// Some files of Debian packages.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DebianFiles {
+    /// The packages; all that they depend on is looked through too.
+    pub packages: Vec<String>,
+    /// The files and folders to keep. The libraries that they need come along by themselves.
+    pub keep: Vec<String>,
+}
+
+/// Rust programs of one package.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CargoBuild {
     /// The package.
     pub package: String,
+    /// The programs.
+    pub binaries: Vec<RustBinary>,
+}
+
+/// One Rust program.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RustBinary {
+    /// Its name in the package.
+    pub name: String,
     /// Where it is installed.
     pub install: String,
+    /// The layer it goes into, if not its component's.
+    pub layer: Option<String>,
 }
 
 /// An image that every node has preloaded.
@@ -141,6 +180,9 @@ pub struct CargoBuild {
 pub struct PodImage {
     /// Its name.
     pub reference: String,
+    /// The layer that it is made of, if not its component's; several images may share one.
+    #[serde(skip_serializing)]
+    pub layer: Option<String>,
     /// The program it starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entrypoint: Vec<String>,
@@ -150,6 +192,9 @@ pub struct PodImage {
     /// User and group; root when empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub user: String,
+    /// The program's environment, `KEY=value` each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
 }
 
 static VERSIONS: LazyLock<Versions> =
@@ -206,5 +251,62 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), pinned().components.len());
+    }
+
+    static MANIFESTS: include_dir::Dir = include_dir::include_dir!("$CARGO_MANIFEST_DIR/manifests");
+
+    /// Every `knarr.dev/name:tag` in a text.
+    fn named_in(text: &str) -> impl Iterator<Item = &str> {
+        text.match_indices("knarr.dev/").filter_map(|(at, _)| {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || "./-:".contains(c);
+            let word = text[at..].split(|c| !is_part(c)).next().unwrap_or_default();
+            word.split_once(':').is_some_and(|(_, tag)| !tag.is_empty()).then_some(word)
+        })
+    }
+
+    #[test]
+    fn whatever_a_cluster_is_given_to_run_is_preloaded() {
+        let table = pinned().components.iter();
+        let preloaded: Vec<String> = table
+            .flat_map(|c| c.pod_images.iter().map(|image| crate::image::script::fill(&image.reference, &c.version)))
+            .collect();
+        let mut texts = vec![("paths.rs".to_owned(), include_str!("../node/paths.rs"))];
+        let mut folders = vec![&MANIFESTS];
+        while let Some(folder) = folders.pop() {
+            folders.extend(folder.dirs());
+            texts.extend(folder.files().map(|f| (f.path().display().to_string(), f.contents_utf8().unwrap())));
+        }
+        assert!(texts.len() > 3 && named_in(texts[0].1).count() > 2, "the test looks in the wrong place");
+        for (file, text) in &texts {
+            for image in named_in(text) {
+                assert!(
+                    preloaded.iter().any(|p| p == image),
+                    "{file} names `{image}`, the node image has {preloaded:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_image_has_a_layer_and_every_layer_an_image() {
+        let components = &pinned().components;
+        let mut filled: Vec<&str> = components.iter().filter(|c| !c.is_agent()).flat_map(layers_filled).collect();
+        let own = |c: &'static Component| c.pod_images.iter().map(|i| i.layer.as_deref().unwrap_or(&c.name));
+        let mut used: Vec<&str> = components.iter().flat_map(own).collect();
+        for layers in [&mut filled, &mut used] {
+            layers.sort_unstable();
+            layers.dedup();
+        }
+        assert_eq!(filled, used);
+        assert_eq!(components.iter().filter(|c| c.is_agent()).count(), 1);
+    }
+
+    fn layers_filled(component: &Component) -> Vec<&str> {
+        match &component.how {
+            How::Cargo(cargo) => {
+                cargo.binaries.iter().filter_map(|b| b.layer.as_deref().or(component.layer())).collect()
+            }
+            _ => component.layer().into_iter().collect(),
+        }
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
+use futures::{StreamExt, TryStreamExt};
+use http_body_util::BodyExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod, ServiceAccount};
 use kube::api::{DeleteParams, DynamicObject, ListParams, LogParams, Patch, PatchParams};
@@ -18,7 +19,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::kinds::{Kind, POD_METRICS};
-use super::{Access, Adoption, Connect, Kubernetes, LogQuery, NodeHealth, Progress, Selection, objects};
+use super::{
+    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Selection,
+    objects,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The name under which our fields are recorded by server-side apply.
@@ -213,6 +217,31 @@ impl Kubernetes for KubeClient {
         .boxed()
     }
 
+    fn current<'a>(&'a self, object: &'a Value) -> BoxFuture<'a, Result<Option<Value>>> {
+        async move {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            let unreadable =
+                |cause: String| Error::failed(format!("cannot read {}", objects::describe(object))).cause(cause);
+            match self.api_of(object).get_opt(name).await {
+                Ok(found) => found.map(|f| serde_json::to_value(f).map_err(|e| unreadable(e.to_string()))).transpose(),
+                Err(e) => Err(unreadable(words(&e))),
+            }
+        }
+        .boxed()
+    }
+
+    fn node_stats<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Value>> {
+        async move {
+            let request =
+                http_get(&format!("/api/v1/nodes/{node}/proxy/stats/summary?only_cpu_and_memory=true"), Vec::new())?;
+            self.client
+                .request(request)
+                .await
+                .map_err(|e| Error::failed(format!("the kubelet of node `{node}` tells nothing")).cause(words(&e)))
+        }
+        .boxed()
+    }
+
     fn adopt_nodes<'a>(
         &'a self,
         adoptions: &'a [Adoption],
@@ -352,7 +381,7 @@ impl Kubernetes for KubeClient {
 
     fn failing_checks(&self) -> BoxFuture<'_, Result<Vec<String>>> {
         async move {
-            let request = http_get("/readyz?verbose")?;
+            let request = http_get("/readyz?verbose", kube::client::Body::empty())?;
             let broken = |e: &kube::Error| Error::failed(format!("no answer from `{}`", self.url)).cause(words(e));
             // The answer is the same list of checks, whatever its status.
             let answer = self.client.send(request).await.map_err(|e| broken(&e))?;
@@ -440,6 +469,40 @@ impl Kubernetes for KubeClient {
         }
         .boxed()
     }
+
+    fn dial<'a>(&'a self, namespace: &'a str, pod: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Duplex>>> {
+        async move {
+            let refused = || Error::failed(format!("cannot connect to port {port} of Pod {namespace}/{pod}"));
+            let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+            let mut forwarder = pods.portforward(pod, &[port]).await.map_err(|e| refused().cause(words(&e)))?;
+            let stream = forwarder.take_stream(port).ok_or_else(refused)?;
+            Ok(Box::new(stream) as Box<dyn Duplex>)
+        }
+        .boxed()
+    }
+
+    fn forward(&self, request: RawRequest) -> BoxFuture<'_, Result<RawAnswer>> {
+        async move {
+            let refused = |cause: String| {
+                Error::failed(format!("cannot hand `{} {}` to the API server", request.method, request.path))
+                    .cause(cause)
+            };
+            let mut raw = http::Request::builder().method(request.method.clone()).uri(&request.path);
+            if let Some(kind) = &request.content_type {
+                raw = raw.header(http::header::CONTENT_TYPE, kind);
+            }
+            let raw = raw.body(request.body.clone().into()).map_err(|e| refused(e.to_string()))?;
+            let answer = self.client.send(raw).await.map_err(|e| refused(words(&e)))?;
+            let (head, body) = answer.into_parts();
+            let kind = head.headers.get(http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+            Ok(RawAnswer {
+                status: head.status.as_u16(),
+                content_type: kind.to_owned(),
+                body: body.into_data_stream().map_err(std::io::Error::other).boxed(),
+            })
+        }
+        .boxed()
+    }
 }
 
 /// An object as JSON. Servers leave out the kind of listed objects; every reader of ours may rely on it.
@@ -452,8 +515,8 @@ fn typed(object: &DynamicObject, kind: &Kind) -> Result<Value> {
     Ok(value)
 }
 
-fn http_get(path: &str) -> Result<http::Request<kube::client::Body>> {
+fn http_get<B>(path: &str, no_body: B) -> Result<http::Request<B>> {
     http::Request::get(path)
-        .body(kube::client::Body::empty())
+        .body(no_body)
         .map_err(|e| Error::new(ErrorKind::Bug, format!("cannot build a request for `{path}`")).source(&e))
 }

@@ -2,11 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
+use futures::StreamExt;
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::Value;
 
 use super::kinds::Kind;
-use super::{Access, Adoption, Connect, Kubernetes, LogQuery, NodeHealth, Progress, Selection, objects};
+use super::{
+    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Selection,
+    objects,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What the fake does when asked.
@@ -100,6 +104,23 @@ impl Kubernetes for FakeKubernetes {
         self.act("delete", format!("delete {}", list.iter().map(objects::describe).collect::<Vec<_>>().join(", ")))
     }
 
+    fn current<'a>(&'a self, object: &'a Value) -> BoxFuture<'a, Result<Option<Value>>> {
+        let same = |known: &&Value| objects::describe(known) == objects::describe(object);
+        let found = self.objects.iter().find(same).cloned();
+        self.act("current", format!("read {}", objects::describe(object))).map(|done| done.map(|()| found)).boxed()
+    }
+
+    fn node_stats<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Value>> {
+        // Every Pod holds as much.
+        let pods = self
+            .objects
+            .iter()
+            .filter(|object| object["kind"] == "Pod")
+            .map(|pod| serde_json::json!({"podRef": pod["metadata"], "memory": {"workingSetBytes": 9 << 20}}));
+        let stats = serde_json::json!({"pods": pods.collect::<Vec<_>>()});
+        self.act("node_stats", format!("stats of {node}")).map(|done| done.map(|()| stats)).boxed()
+    }
+
     fn adopt_nodes<'a>(
         &'a self,
         adoptions: &'a [Adoption],
@@ -182,5 +203,20 @@ impl Kubernetes for FakeKubernetes {
     fn logs<'a>(&'a self, query: LogQuery<'a>) -> BoxFuture<'a, Result<Option<String>>> {
         let found = self.logs.get(query.pod).cloned();
         self.act("logs", format!("logs {}", query.pod)).map(|done| done.map(|()| found)).boxed()
+    }
+
+    fn dial<'a>(&'a self, namespace: &'a str, pod: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Duplex>>> {
+        // Every port of every Pod says who it is, and no more.
+        let line = format!("dial {namespace}/{pod}:{port}");
+        let here = Box::new(tokio::io::join(std::io::Cursor::new(line.clone()), tokio::io::sink()));
+        self.act("dial", line).map(|done| done.map(|()| here as Box<dyn Duplex>)).boxed()
+    }
+
+    fn forward(&self, request: RawRequest) -> BoxFuture<'_, Result<RawAnswer>> {
+        // The answer tells what was asked, which is all that a caller of a fake can want to know.
+        let line = format!("{} {}", request.method, request.path);
+        let body = futures::stream::iter([Ok(bytes::Bytes::from(line.clone()))]).boxed();
+        let answer = RawAnswer { status: 200, content_type: "text/plain".into(), body };
+        self.act("forward", line).map(|done| done.map(|()| answer)).boxed()
     }
 }

@@ -33,6 +33,8 @@ pub const SECRET: Kind = kind("", "v1", "Secret");
 pub const SERVICE_ACCOUNT: Kind = kind("", "v1", "ServiceAccount");
 /// ResourceQuotas.
 pub const RESOURCE_QUOTA: Kind = kind("", "v1", "ResourceQuota");
+/// LimitRanges.
+pub const LIMIT_RANGE: Kind = kind("", "v1", "LimitRange");
 /// PersistentVolumeClaims.
 pub const CLAIM: Kind = kind("", "v1", "PersistentVolumeClaim");
 /// PersistentVolumes.
@@ -51,6 +53,8 @@ pub const JOB: Kind = kind("batch", "v1", "Job");
 pub const INGRESS: Kind = kind("networking.k8s.io", "v1", "Ingress");
 /// IngressClasses.
 pub const INGRESS_CLASS: Kind = kind("networking.k8s.io", "v1", "IngressClass");
+/// NetworkPolicies.
+pub const NETWORK_POLICY: Kind = kind("networking.k8s.io", "v1", "NetworkPolicy");
 /// EndpointSlices.
 pub const ENDPOINT_SLICE: Kind = kind("discovery.k8s.io", "v1", "EndpointSlice");
 /// StorageClasses.

@@ -12,8 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use zeroize::Zeroizing;
 
 use self::kinds::Kind;
@@ -80,6 +82,11 @@ pub struct Selection<'a> {
     pub fields: &'a str,
 }
 
+/// A connection to a port of a Pod.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
 /// Which lines of which container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogQuery<'a> {
@@ -95,6 +102,29 @@ pub struct LogQuery<'a> {
     pub tail: u32,
 }
 
+/// A request that is handed through as it is, for clients that speak the API themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawRequest {
+    /// `GET`, `PATCH`, `DELETE`.
+    pub method: http::Method,
+    /// The path with its query: `/api/v1/pods?limit=1`.
+    pub path: String,
+    /// The type of the body; none without a body.
+    pub content_type: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What the server answered, as it comes: watches and followed logs have no end.
+pub struct RawAnswer {
+    /// The status.
+    pub status: u16,
+    /// The type of the body.
+    pub content_type: String,
+    /// The body.
+    pub body: BoxStream<'static, std::io::Result<bytes::Bytes>>,
+}
+
 /// One cluster's API server.
 pub trait Kubernetes: Send + Sync {
     /// One authenticated request, tried once.
@@ -103,6 +133,10 @@ pub trait Kubernetes: Send + Sync {
     fn apply<'a>(&'a self, objects: &'a [Value], progress: Progress<'a>) -> BoxFuture<'a, Result<()>>;
     /// Deletes objects; absent ones are fine.
     fn delete<'a>(&'a self, objects: &'a [Value]) -> BoxFuture<'a, Result<()>>;
+    /// An object as the server has it now; `None` when there is none of its kind, namespace and name.
+    fn current<'a>(&'a self, object: &'a Value) -> BoxFuture<'a, Result<Option<Value>>>;
+    /// What a node's kubelet measured of its Pods, through the API server.
+    fn node_stats<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Value>>;
     /// Sets what an administrator must set on each Node as it registers; returns when all are done.
     fn adopt_nodes<'a>(
         &'a self,
@@ -146,4 +180,8 @@ pub trait Kubernetes: Send + Sync {
     ) -> BoxFuture<'a, Result<()>>;
     /// The last lines that a container wrote; `None` when there is no such container (any more).
     fn logs<'a>(&'a self, query: LogQuery<'a>) -> BoxFuture<'a, Result<Option<String>>>;
+    /// Hands a request through.
+    fn forward(&self, request: RawRequest) -> BoxFuture<'_, Result<RawAnswer>>;
+    /// Connects to a port of a Pod, through the API server and the Pod's kubelet.
+    fn dial<'a>(&'a self, namespace: &'a str, pod: &'a str, port: u16) -> BoxFuture<'a, Result<Box<dyn Duplex>>>;
 }

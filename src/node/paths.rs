@@ -6,8 +6,6 @@ pub use knarr_contract::{CONTAINERD_DROP_INS, KUBELET_CGROUP, KUBELET_DROP_INS, 
 pub const PAUSE_IMAGE: &str = "knarr.dev/pause:v1";
 /// The image of CoreDNS, as the node image preloads it.
 pub const COREDNS_IMAGE: &str = "knarr.dev/coredns:v1.14.7";
-/// The image of the first pod and of the samples, as the node image preloads it.
-pub const HELLO_IMAGE: &str = "knarr.dev/hello:v1";
 
 /// Where the node image has its programs.
 pub const PROGRAMS: &str = "/usr/bin";

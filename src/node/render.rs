@@ -77,6 +77,18 @@ pub fn files(layout: &Layout, node: &NodeLayout) -> Vec<FileSpec> {
     files
 }
 
+/// What a renewal writes: every leaf certificate with its key, and the link that leads the kubelet to its own.
+pub fn leaf_files(layout: &Layout, node: &NodeLayout) -> Vec<FileSpec> {
+    let leaf = |file: &FileSpec| match &file.content {
+        Content::Certificate(cert) | Content::Key(cert) | Content::CertificateAndKey(cert) => {
+            matches!(cert, Cert::Leaf(..))
+        }
+        Content::Link(_) => file.path == paths::KUBELET_CLIENT,
+        _ => false,
+    };
+    files(layout, node).into_iter().filter(leaf).collect()
+}
+
 fn everywhere(layout: &Layout, node: &NodeLayout) -> Vec<FileSpec> {
     let cert = |leaf| Cert::Leaf(leaf, node.spec.name.clone());
     let api = api_url(layout, node);

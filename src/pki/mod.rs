@@ -24,6 +24,7 @@
 //! | [`Leaf::KubeletServer`] | cluster | `system:node:<node>` | `system:nodes` | server | node, node IP | `/var/lib/kubelet/pki/kubelet.{crt,key}` on all nodes |
 //! | [`Leaf::KubeletClient`] | cluster | `system:node:<node>` | `system:nodes` | client | | `/var/lib/kubelet/pki/kubelet-client-issued.pem` on all nodes |
 //! | [`Pki::super_admin`] | cluster | `kubernetes-super-admin` | `system:masters` | client, one hour | | none: only in memory |
+//! | [`lone_server`] | an authority made for it, whose key is not kept | server | | server, 3650 days | as asked | none: in a Secret and an APIService of the cluster |
 //! | service-account pair | | | | | | `sa.key`, `sa.pub` on control planes |
 //! | encryption key, 32 bytes | | | | | | `/etc/kubernetes/enc/encryption.yaml` on control planes |
 //!
@@ -32,6 +33,7 @@
 //! self-signed one costs an RSA key at each start, and cannot be verified by whoever asks for their health.
 
 mod authority;
+mod check;
 mod profile;
 mod roots;
 mod secret;
@@ -46,6 +48,7 @@ use zeroize::Zeroizing;
 
 pub use self::authority::CertifiedKey;
 use self::authority::{Profile, Validity};
+pub use self::check::{Checked, RENEW_DAYS, WARN_DAYS, authority_of, check, names_of};
 use self::profile::{leaf_profile, super_admin};
 pub use self::roots::Roots;
 pub use self::secret::{EncryptionKey, SecretPem};
@@ -255,4 +258,15 @@ impl Pki {
 fn outside(roots: &Roots, profile: Profile, now: OffsetDateTime, life: Duration) -> Result<CertifiedKey> {
     let mut pairs = roots.authority(profile.authority).sign(&[profile], Validity::starting(now, life))?;
     pairs.pop().ok_or_else(|| Error::new(ErrorKind::Bug, "one profile gave no certificate"))
+}
+
+/// A pair for a server inside the cluster that one client alone must trust, and the authority which that client is given.
+/// The authority's key is gone when this returns: nothing else will ever be signed by it, so both may live long.
+pub fn lone_server(names: &[&str], now: OffsetDateTime) -> Result<(String, CertifiedKey)> {
+    let validity = Validity::starting(now, CA_LIFE);
+    let profile = profile::lone_server(names);
+    let authority = CertifiedKey::new_authority(&format!("{} (made for this alone)", profile.common_name), validity)?;
+    let mut pairs = authority.sign(&[profile], validity)?;
+    let pair = pairs.pop().ok_or_else(|| Error::new(ErrorKind::Bug, "one profile gave no certificate"))?;
+    Ok((authority.certificate().to_owned(), pair))
 }

@@ -60,6 +60,13 @@ pub(super) fn super_admin() -> Profile {
     Profile { organization: Some("system:masters"), ..client(Authority::Cluster, "kubernetes-super-admin") }
 }
 
+/// The certificate of a server that none of the cluster's authorities knows, called by the first of its names.
+pub(super) fn lone_server(names: &[&str]) -> Profile {
+    // Whoever signs is chosen by the caller.
+    let common_name = names.first().copied().unwrap_or_default();
+    server(Authority::Cluster, common_name).called(names.iter().copied())
+}
+
 fn api_server(layout: &Layout, node: &NodeLayout) -> Profile {
     let networking = &layout.spec.networking;
     let in_cluster = format!("kubernetes.default.svc.{}", networking.dns_domain);

@@ -80,6 +80,11 @@ impl Layout {
         format!("https://{}", self.api)
     }
 
+    /// The addresses of Services of type LoadBalancer.
+    pub fn load_balancer_range(&self) -> Ipv4Net {
+        last_quarter(self.subnet)
+    }
+
     /// The Service address of the API: the first of the service subnet.
     pub fn api_service_address(&self) -> Ipv4Addr {
         nth(self.spec.networking.service_subnet, 1)
@@ -94,4 +99,12 @@ impl Layout {
 /// The `n`th address of a subnet, counted from its network address.
 pub fn nth(subnet: Ipv4Net, n: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(subnet.network()) + n)
+}
+
+/// The last quarter of a cluster's Docker network, which is for Services of type LoadBalancer. A network of a single
+/// address, which no cluster has, is its own quarter.
+pub fn last_quarter(subnet: Ipv4Net) -> Ipv4Net {
+    let quarter = (subnet.prefix_len() + 2).min(32);
+    let first = nth(subnet, 3 << (32 - quarter));
+    Ipv4Net::new(first, quarter).unwrap_or(subnet)
 }

@@ -5,13 +5,17 @@
 
 pub mod container;
 pub mod layout;
+mod living;
 pub mod names;
 mod print;
+mod verb;
 
 use ipnet::Ipv4Net;
 use knarr_contract::Role;
 
 use self::layout::{Egress, Layout, NodeLayout, nth};
+pub use self::living::{Action, Change, Living};
+pub use self::verb::Verb;
 use crate::engine::{ContainerSpec, NetworkSpec, PortBinding};
 use crate::error::{Error, ErrorKind};
 use crate::node::render::{self, FileSpec};
@@ -34,9 +38,11 @@ pub struct Choices {
     pub sys_resource: bool,
 }
 
-/// Everything that `create` will do.
+/// Everything that a verb will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
+    /// What it is for.
+    pub verb: Verb,
     /// Where everything stands.
     pub layout: Layout,
     /// What happens, in order.
@@ -71,6 +77,10 @@ pub enum Step {
     AdoptNodes,
     /// Apply `manifests/system`.
     ApplySystem,
+    /// Apply the addons that were chosen.
+    ApplyAddons,
+    /// Do something to a node that is there already.
+    Change(Change),
 }
 
 /// One node's container and what goes into it.
@@ -91,6 +101,8 @@ pub enum Milestone {
     ComponentsReady,
     /// All nodes are Ready.
     NodesReady,
+    /// All nodes are Ready, and said so after their last start: what the API server knew before does not count.
+    NodesBack,
     /// The default ServiceAccount exists, so that pods can be created.
     DefaultServiceAccount,
     /// The cluster DNS answers inside a pod's network.
@@ -104,6 +116,7 @@ impl Milestone {
             Self::ApiAnswers => "waiting for the API server",
             Self::ComponentsReady => "waiting for every component to serve",
             Self::NodesReady => "waiting for the nodes to be Ready",
+            Self::NodesBack => "waiting for the nodes to say that they are Ready again",
             Self::DefaultServiceAccount => "waiting for the default ServiceAccount",
             Self::DnsAnswers => "waiting for the cluster DNS to answer inside a pod",
         }
@@ -169,7 +182,11 @@ impl Plan {
                 ],
             ));
         }
-        Ok(Self { layout, phases })
+        if !layout.spec.addons.is_empty() {
+            // After all that is waited for: they never slow the boot.
+            phases.push(phase("switching on the addons", "switched on the addons", vec![Step::ApplyAddons]));
+        }
+        Ok(Self { verb: Verb::Create, layout, phases })
     }
 
     /// Every container of the plan with its files.

@@ -5,13 +5,17 @@ use std::fmt;
 use knarr_contract::NodeFile;
 use serde_json::{Value, json};
 
-use super::{Plan, Step};
+use super::{Plan, Step, Verb};
+use crate::addons::Chosen;
 use crate::engine::{ContainerSpec, MountSource};
 use crate::node::render;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let layout = &self.layout;
+        if self.verb != Verb::Create {
+            return self.show_changes(f);
+        }
         writeln!(f, "cluster {} ({}), image {}", layout.name(), super::describe(&layout.spec), layout.spec.image)?;
         writeln!(f, "API at {}", layout.host_api_url())?;
         for (number, phase) in self.phases.iter().enumerate() {
@@ -33,7 +37,9 @@ impl fmt::Display for Plan {
                     Step::Await(milestone) => writeln!(f, "   {}", milestone.title())?,
                     Step::ApplyRights => writeln!(f, "   apply the components' ClusterRoleBindings")?,
                     Step::AdoptNodes => writeln!(f, "   label, taint and number the Nodes as they register")?,
+                    Step::Change(change) => writeln!(f, "   {change}")?,
                     Step::ApplySystem => writeln!(f, "   apply {}", crate::manifests::SYSTEM_NAMES.join(", "))?,
+                    Step::ApplyAddons => addons(f, &layout.spec.addons)?,
                 }
             }
         }
@@ -50,6 +56,17 @@ impl fmt::Display for Plan {
         }
         Ok(())
     }
+}
+
+fn addons(f: &mut fmt::Formatter<'_>, chosen: &Chosen) -> fmt::Result {
+    for (name, settings) in chosen {
+        write!(f, "   apply addon {name}")?;
+        for (setting, value) in settings {
+            write!(f, " {setting}={value}")?;
+        }
+        writeln!(f)?;
+    }
+    Ok(())
 }
 
 /// A node file as it may be shown: without the passwords of proxies.
@@ -96,6 +113,9 @@ impl Plan {
     /// The plan as JSON: the same facts as its text.
     pub fn to_json(&self) -> Value {
         let layout = &self.layout;
+        if self.verb != Verb::Create {
+            return self.changes_to_json();
+        }
         let nodes: Vec<Value> = layout
             .nodes
             .iter()
@@ -145,6 +165,7 @@ impl Plan {
                 "gateway": layout.gateway,
                 "ipRange": layout.ip_range,
             },
+            "addons": layout.spec.addons,
             "phases": self.phases.iter().map(|p| p.title.clone()).collect::<Vec<_>>(),
             "nodes": nodes,
         })

@@ -12,6 +12,7 @@ use ipnet::Ipv4Net;
 pub use knarr_contract::Role;
 
 use self::values::{ClusterName, DnsDomain, ImageRef, NodeName, PortMapping, Taint};
+use crate::addons::Chosen;
 
 /// A whole cluster as asked for, with every default filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct ClusterSpec {
     pub extra_args: BTreeMap<ExtraArgsTarget, BTreeMap<String, String>>,
     /// Whether the API server writes an audit log.
     pub audit: bool,
+    /// What runs beside Kubernetes itself.
+    pub addons: Chosen,
 }
 
 /// The components that take extra arguments.

@@ -20,21 +20,27 @@ mod api_access;
 mod archives;
 mod components;
 mod crash_loop;
+mod dashboard;
 mod images;
 mod ingress;
 mod interrupt;
 mod killed;
 mod kubeconfig;
 mod leftovers;
+mod load_balancer;
 mod network;
+mod network_policy;
 mod one_node;
 mod race;
 mod readme;
 mod refusals;
 mod restart;
+mod rows;
+mod samples;
 mod secrets;
 mod streams;
 mod up;
+mod why;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -51,11 +57,16 @@ const ALL: &[(&str, &[Case])] = &[
     ("refusals", refusals::CASES),
     ("one_node", one_node::CASES),
     ("network", network::CASES),
+    ("network_policy", network_policy::CASES),
+    ("samples", samples::CASES),
+    ("rows", rows::CASES),
     ("streams", streams::CASES),
+    ("dashboard", dashboard::CASES),
     ("secrets", secrets::CASES),
     ("api_access", api_access::CASES),
     ("images", images::CASES),
     ("archives", archives::CASES),
+    ("why", why::CASES),
     ("kubeconfig", kubeconfig::CASES),
     ("leftovers", leftovers::CASES),
     ("race", race::CASES),
@@ -65,6 +76,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("components", components::CASES),
     ("crash_loop", crash_loop::CASES),
     ("restart", restart::CASES),
+    ("load_balancer", load_balancer::CASES),
     ("readme", readme::CASES),
     ("up", up::CASES),
 ];

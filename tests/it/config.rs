@@ -100,6 +100,8 @@ fn flags_win_over_the_file() {
         workers: Some(2),
         nodes: None,
         api_port: Some(7443),
+        addons: vec!["ingress".into()],
+        no_addons: vec!["storage".into()],
     };
     let text = "apiVersion: knarr.dev/v1alpha1\nkind: Cluster\nname: dev\nimage: a\nnetworking: {apiServerPort: 1}\n";
     let spec = load(&file(text), &flags).expect("fine").spec;
@@ -146,23 +148,29 @@ fn wrong_flags_are_told_as_such() {
         workers: Some(workers),
         nodes: None,
         api_port: Some(api_port),
+        addons: vec!["ingres".into(), "storage".into()],
+        no_addons: vec!["storage".into()],
     };
     let error = refusal(&Source::None, &flags("My_Cluster", 3, 4_000_000_000, 0));
     assert_eq!(error.kind, ErrorKind::Usage);
     insta::assert_snapshot!(error, @r#"
-    error: the command line has 3 problems; no cluster was created
+    error: the command line has 5 problems; no cluster was created
       --name: `My_Cluster` is not a cluster name: use 1 to 32 lower-case letters, digits and `-`, with a letter or digit at both ends, for example `dev` or `pr-123`
       --control-planes: 3 control planes are asked for; several control planes come with a later version, use exactly 1
       --workers: 4000000000 workers are asked for; at most 50 are possible
+      --addon: `ingres` is not an addon (did you mean `ingress`?)
+      --addon: `storage` is turned off by `--no-addon` at the same time
     hint: see what flags mean with `knarr create --help`
     "#);
     let text = "apiVersion: knarr.dev/v1alpha1\nkind: Cluster\nnodes:\n- role: control-plane\n  ports: [{containerPort: 80, hostPort: 80}]\n";
     let error = refusal(&file(text), &flags("dev", 2, 1, 80));
     insta::assert_snapshot!(error, @r#"
-    error: `dev.yaml` has 3 problems; no cluster was created
+    error: `dev.yaml` has 5 problems; no cluster was created
       --control-planes: 2 contradicts the file, whose `nodes` has 1; change one of them
       --workers: 1 contradicts the file, whose `nodes` has 0; change one of them
       nodes[0].ports[0].hostPort: 80/tcp at 127.0.0.1 is asked for already by --api-port (at 127.0.0.1)
+      --addon: `ingres` is not an addon (did you mean `ingress`?)
+      --addon: `storage` is turned off by `--no-addon` at the same time
     hint: see what would be built, without building it, with `knarr create --config dev.yaml --dry-run`
     "#);
     let error = refusal(&Source::Stdin("nodes: [".into()), &Overrides::default());

@@ -25,7 +25,9 @@ async fn one_node() {
     granted rights to the components (TIME)
     installed the cluster DNS and adopted the nodes (TIME)
     the cluster is usable (TIME)
+    switched on the addons (TIME)
     kubectl's current context was `work`; it comes back when the cluster is deleted
+    starting in the background: load-balancer, metrics-server, network-policy, storage; see them with `knarr addons list --name knarr`
     cluster `knarr` is ready; try `kubectl --context knarr-knarr get nodes`
     --- exit status 0 ---
     ");
@@ -44,7 +46,11 @@ async fn one_node() {
     inspect container `knarr-control-plane`
     run a program in container `knarr-control-plane`
     ");
-    insta::assert_snapshot!(env.kubernetes.journal().join("\n"), @r"
+    let journal = env.kubernetes.journal();
+    let (boot, addons) = journal.split_at(journal.iter().position(|l| l == "first Pod").expect("it is awaited") + 1);
+    assert!(addons.iter().all(|line| line.starts_with("apply ")), "{addons:?}");
+    assert!(addons.contains(&"apply Deployment kube-system/metrics-server".to_owned()), "{addons:?}");
+    insta::assert_snapshot!(boot.join("\n"), @r"
     answers
     apply ClusterRoleBinding knarr:cluster-admins, ClusterRoleBinding knarr:apiserver-kubelet-client, ClusterRoleBinding knarr:node-autoapprove-certificate-rotation
     adopt knarr-control-plane
@@ -85,7 +91,9 @@ async fn a_control_plane_and_two_workers() {
     granted rights to the components (TIME)
     installed the cluster DNS and adopted the nodes (TIME)
     the cluster is usable (TIME)
+    switched on the addons (TIME)
     kubectl's current context was `work`; it comes back when the cluster is deleted
+    starting in the background: load-balancer, metrics-server, network-policy, storage; see them with `knarr addons list --name dev`
     cluster `dev` is ready; try `kubectl --context knarr-dev get nodes`
     --- exit status 0 ---
     ");
@@ -126,6 +134,12 @@ async fn the_result_as_json() {
     insta::assert_snapshot!(run, @r#"
     $ knarr create dev --workers 1 -o json -q
     {
+      "addons": {
+        "load-balancer": {},
+        "metrics-server": {},
+        "network-policy": {},
+        "storage": {}
+      },
       "api": "https://127.0.0.1:PORT",
       "cluster": "dev",
       "context": "knarr-dev",

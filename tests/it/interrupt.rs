@@ -82,7 +82,7 @@ async fn it_says_where_it_stopped_and_what_was_removed() {
     claimed the name (TIME)
     failed: starting 3 nodes (TIME)
     removed what this run made (TIME)
-    interrupted: stopped creating cluster `dev` at step 3 of 7 (starting 3 nodes)
+    interrupted: stopped creating cluster `dev` at step 3 of 8 (starting 3 nodes)
       removed 3 containers, 1 network and 3 volumes
       your kubeconfig was not touched
     --- exit status 130 ---
@@ -161,7 +161,7 @@ async fn a_call_without_an_answer_is_named() {
     created the network (TIME)
     failed: claiming the name (TIME)
     removed what this run made (TIME)
-    interrupted: stopped creating cluster `dev` at step 2 of 7 (claiming the name)
+    interrupted: stopped creating cluster `dev` at step 2 of 8 (claiming the name)
       caused by: Docker does not answer: create container `dev-control-plane`
       removed 1 container, 1 network and 1 volume
       your kubeconfig was not touched
@@ -216,7 +216,7 @@ async fn an_undo_that_hangs() {
     claimed the name (TIME)
     started 1 node (TIME)
     failed: removing what this run made (TIME)
-    interrupted: stopped creating cluster `dev` at step 4 of 7 (waiting for the API server)
+    interrupted: stopped creating cluster `dev` at step 4 of 8 (waiting for the API server)
       clean-up did not end within 9s
       your kubeconfig was not touched
     hint: remove what is left with `knarr delete cluster dev`

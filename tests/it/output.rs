@@ -48,6 +48,8 @@ async fn json_is_on_both_streams() {
     {"event":"stepDone","id":6,"seconds":TIME,"time":"NOW","title":"installed the cluster DNS and adopted the nodes"}
     {"event":"stepStarted","id":7,"time":"NOW","title":"waiting until the cluster is usable"}
     {"event":"stepDone","id":7,"seconds":TIME,"time":"NOW","title":"the cluster is usable"}
+    {"event":"stepStarted","id":8,"time":"NOW","title":"switching on the addons"}
+    {"event":"stepDone","id":8,"seconds":TIME,"time":"NOW","title":"switched on the addons"}
     {"event":"note","text":"kubectl's current context was `work`; it comes back when the cluster is deleted","time":"NOW"}
     "#);
     serde_json::from_str::<serde_json::Value>(&run.stdout).expect("stdout is one JSON document");

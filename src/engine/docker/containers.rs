@@ -25,8 +25,8 @@ const FOREIGN_REMOVAL: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 pub(super) async fn list(engine: &DockerEngine, label: &str) -> EngineResult<Vec<ContainerInfo>> {
-    let options =
-        ListContainersOptions { all: true, filters: Some(label_filter(label)), ..ListContainersOptions::default() };
+    let filters = (!label.is_empty()).then(|| label_filter(label));
+    let options = ListContainersOptions { all: true, filters, ..ListContainersOptions::default() };
     let listed = engine.client.list_containers(Some(options)).await;
     let listed = listed.map_err(|e| translate(op::LIST_CONTAINERS, label, &e))?;
     Ok(listed.into_iter().map(container_from_summary).collect())
@@ -59,6 +59,16 @@ pub(super) async fn stop(engine: &DockerEngine, container: &str, grace_seconds: 
     let options = StopContainerOptions { t: Some(grace), ..StopContainerOptions::default() };
     let stopped = engine.patient.stop_container(container, Some(options)).await;
     stopped.map_err(|e| translate(op::STOP_CONTAINER, container, &e))
+}
+
+pub(super) async fn pause(engine: &DockerEngine, container: &str) -> EngineResult<()> {
+    let paused = engine.client.pause_container(container).await;
+    paused.map_err(|e| translate(op::PAUSE_CONTAINER, container, &e))
+}
+
+pub(super) async fn unpause(engine: &DockerEngine, container: &str) -> EngineResult<()> {
+    let unpaused = engine.client.unpause_container(container).await;
+    unpaused.map_err(|e| translate(op::UNPAUSE_CONTAINER, container, &e))
 }
 
 pub(super) async fn remove(engine: &DockerEngine, container: &str) -> EngineResult<()> {

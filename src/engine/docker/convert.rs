@@ -74,6 +74,7 @@ pub(super) fn container_from_summary(container: ContainerSummary) -> ContainerIn
         addresses: addresses(networks.unwrap_or_default()),
         ports: sorted(container.ports.unwrap_or_default().iter().filter_map(published)),
         created: container.created.unwrap_or(0),
+        started: 0,
     }
 }
 
@@ -106,6 +107,8 @@ pub(super) fn container_from_inspect(container: ContainerInspectResponse) -> Con
             bound.or_else(asked).unwrap_or_default().iter().flat_map(|(key, at)| bindings(key, at.as_deref())),
         ),
         created: container.created.as_deref().and_then(seconds).unwrap_or(0),
+        // Docker says the year 1 where it means never.
+        started: status.started_at.as_deref().and_then(seconds).unwrap_or(0).max(0),
     }
 }
 

@@ -147,6 +147,14 @@ impl Engine for DockerEngine {
         containers::stop(self, container, grace_seconds).await
     }
 
+    async fn pause_container(&self, container: &str) -> EngineResult<()> {
+        containers::pause(self, container).await
+    }
+
+    async fn unpause_container(&self, container: &str) -> EngineResult<()> {
+        containers::unpause(self, container).await
+    }
+
     async fn remove_container(&self, container: &str) -> EngineResult<()> {
         containers::remove(self, container).await
     }

@@ -20,6 +20,7 @@ pub(super) struct Container {
     pub(super) stats: Stats,
     address: Option<Ipv4Addr>,
     created: i64,
+    started: i64,
 }
 
 impl Container {
@@ -58,6 +59,7 @@ impl Container {
             addresses: self.network().zip(address).map(|(name, a)| (name.to_owned(), a.into())).into_iter().collect(),
             ports: self.spec.ports.iter().map(published).collect(),
             created: self.created,
+            started: self.started,
         }
     }
 
@@ -122,6 +124,7 @@ impl World {
             stats: Stats::default(),
             address: None,
             created: self.now(),
+            started: 0,
         };
         self.containers.insert(name, container);
         Ok(id)
@@ -141,7 +144,9 @@ impl World {
                 None => return refuse(EngineErrorKind::NotFound, format!("network {network} not found")),
             },
         };
+        let now = self.now();
         let this = self.container(&name)?;
+        this.started = now;
         this.state = ContainerState::Running;
         this.exit_code = None;
         this.address = address;
@@ -197,6 +202,20 @@ impl World {
         Ok(())
     }
 
+    /// Freezes a running container, or lets a frozen one go on.
+    pub(super) fn freeze(&mut self, container: &str, frozen: bool) -> Answer<()> {
+        let (from, to) = match frozen {
+            true => (ContainerState::Running, ContainerState::Paused),
+            false => (ContainerState::Paused, ContainerState::Running),
+        };
+        let this = self.container(container)?;
+        if this.state != from {
+            return refuse(EngineErrorKind::Other, format!("Container {container} is not {from}"));
+        }
+        this.state = to;
+        Ok(())
+    }
+
     pub(super) fn remove_container(&mut self, container: &str) {
         if let Ok(name) = self.container_name(container) {
             self.containers.remove(&name);
@@ -206,7 +225,12 @@ impl World {
     /// The name of a container in which programs can run.
     pub(super) fn running(&mut self, container: &str) -> Answer<String> {
         let this = self.container(container)?;
-        if this.is_running() {
+        if this.state == ContainerState::Paused {
+            refuse(
+                EngineErrorKind::Other,
+                format!("Container {container} is paused, unpause the container before exec"),
+            )
+        } else if this.is_running() {
             Ok(this.spec.name.clone())
         } else {
             refuse(EngineErrorKind::Other, format!("Container {container} is not running"))

@@ -213,9 +213,9 @@ impl Engine for FakeEngine {
 
     async fn list_containers(&self, label: &str) -> EngineResult<Vec<ContainerInfo>> {
         self.call(op::LIST_CONTAINERS, label, |world| {
-            let carrying = world.containers.values().filter(|c| carries(&c.spec.labels, label));
+            let carrying = world.containers.values().filter(|c| label.is_empty() || carries(&c.spec.labels, label));
             // The listing of the real one does not tell these either.
-            Ok(carrying.map(|c| ContainerInfo { exit_code: None, oom_killed: false, ..c.info() }).collect())
+            Ok(carrying.map(|c| ContainerInfo { exit_code: None, oom_killed: false, started: 0, ..c.info() }).collect())
         })
         .await
     }
@@ -234,6 +234,14 @@ impl Engine for FakeEngine {
 
     async fn stop_container(&self, container: &str, _grace_seconds: u32) -> EngineResult<()> {
         self.call(op::STOP_CONTAINER, container, |world| world.stop_container(container)).await
+    }
+
+    async fn pause_container(&self, container: &str) -> EngineResult<()> {
+        self.call(op::PAUSE_CONTAINER, container, |world| world.freeze(container, true)).await
+    }
+
+    async fn unpause_container(&self, container: &str) -> EngineResult<()> {
+        self.call(op::UNPAUSE_CONTAINER, container, |world| world.freeze(container, false)).await
     }
 
     async fn remove_container(&self, container: &str) -> EngineResult<()> {

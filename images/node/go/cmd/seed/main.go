@@ -24,7 +24,7 @@ import (
 type Image struct {
 	// Reference is its full name, `knarr.dev/pause:v1`.
 	Reference string `json:"reference"`
-	// Layer is the folder of its files, below the folder of layers.
+	// Layer is the folder of its files, below the folder of layers. Images may share one.
 	Layer string `json:"layer"`
 	// Entrypoint is the program it starts.
 	Entrypoint []string `json:"entrypoint"`
@@ -32,6 +32,8 @@ type Image struct {
 	Command []string `json:"command"`
 	// User is the user and group, `65532:65532`; root when empty.
 	User string `json:"user"`
+	// Env is the program's environment beside PATH, `KEY=value` each.
+	Env []string `json:"env"`
 }
 
 func main() {

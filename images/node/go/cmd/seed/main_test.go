@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/containerd/containerd/v2/core/content"
@@ -65,6 +66,38 @@ func TestAnImageIsFoundAgainWithItsLayerAsALink(t *testing.T) {
 	}
 	if target, err := os.Readlink(links[0]); err != nil || target != "/layers/pause" {
 		t.Errorf("the snapshot leads to %q: %v", target, err)
+	}
+}
+
+func TestImagesOfOneLayerShareItsSnapshotAndDifferInTheirEnvironment(t *testing.T) {
+	root, layers := t.TempDir(), layer(t)
+	store, err := OpenStore(t.Context(), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	ctx := namespaces.WithNamespace(context.Background(), namespace)
+	for _, version := range []string{"v1", "v2"} {
+		image := Image{Reference: "knarr.dev/pause:" + version, Layer: "pause", Env: []string{"VERSION=" + version}}
+		if err := store.Add(t.Context(), image, layers, "amd64"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, version := range []string{"v1", "v2"} {
+		found, err := metadata.NewImageStore(store.db).Get(ctx, "knarr.dev/pause:"+version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var manifest ocispec.Manifest
+		read(t, ctx, store, found.Target, &manifest)
+		var config ocispec.Image
+		read(t, ctx, store, manifest.Config, &config)
+		if !slices.Contains(config.Config.Env, "VERSION="+version) {
+			t.Errorf("%s has %v", version, config.Config.Env)
+		}
+	}
+	if links, _ := filepath.Glob(filepath.Join(root, snapshotDir, "snapshots", "*", "fs")); len(links) != 1 {
+		t.Errorf("got snapshots %v", links)
 	}
 }
 

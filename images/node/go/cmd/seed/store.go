@@ -113,9 +113,13 @@ func (s *Store) Add(ctx context.Context, image Image, layers Layers, arch string
 	return nil
 }
 
-// link commits a snapshot whose files are the folder at that path of the node.
+// link commits a snapshot whose files are the folder at that path of the node,
+// unless another image of the same layer has it already.
 func (s *Store) link(ctx context.Context, chain, target string) error {
 	store := s.db.Snapshotter(snapshotter)
+	if _, err := store.Stat(ctx, chain); err == nil {
+		return nil
+	}
 	key := "seed-" + chain
 	mounts, err := store.Prepare(ctx, key, "")
 	if err != nil {
@@ -155,7 +159,7 @@ func configOf(image Image, arch string, diff digest.Digest) ocispec.Image {
 			User:       image.User,
 			Entrypoint: image.Entrypoint,
 			Cmd:        image.Command,
-			Env:        []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+			Env:        append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, image.Env...),
 			WorkingDir: "/",
 		},
 		RootFS: ocispec.RootFS{Type: "layers", DiffIDs: []digest.Digest{diff}},

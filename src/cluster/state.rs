@@ -1,0 +1,130 @@
+//! What a cluster is doing, in one word, as far as its containers tell.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::Cluster;
+use crate::engine::ContainerState;
+
+/// One word for a whole cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Every node runs.
+    Running,
+    /// It is there, but something of it is not well.
+    Degraded,
+    /// No node runs; `knarr start` brings it back.
+    Stopped,
+    /// Every node is frozen; `knarr unpause` lets it go on.
+    Paused,
+    /// Parts of it are missing: a creation or deletion was cut off.
+    Incomplete,
+}
+
+impl State {
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "Running",
+            Self::Degraded => "Degraded",
+            Self::Stopped => "Stopped",
+            Self::Paused => "Paused",
+            Self::Incomplete => "Incomplete",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl Cluster {
+    /// What it is doing. Whether what runs is well only its nodes know.
+    pub fn state(&self) -> State {
+        let all = |wanted: &[ContainerState]| self.nodes.iter().all(|node| wanted.contains(&node.state));
+        if !self.missing().is_empty() {
+            State::Incomplete
+        } else if all(&[ContainerState::Running]) {
+            State::Running
+        } else if all(&[ContainerState::Paused]) {
+            State::Paused
+        } else if all(&[ContainerState::Exited]) {
+            State::Stopped
+        } else {
+            State::Degraded
+        }
+    }
+
+    /// What every cluster has and this one has not, in words.
+    pub fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.first_control_plane().is_none() {
+            missing.push("it has no control plane".to_owned());
+        }
+        if !self.has_network {
+            missing.push(format!("its network `{}` is gone", crate::plan::names::network(&self.name)));
+        }
+        // Docker calls a container so that never ran; knarr starts each one that it makes.
+        for node in self.nodes.iter().filter(|n| matches!(n.state, ContainerState::Created | ContainerState::Dead)) {
+            missing.push(format!("node `{}` is {}", node.name, node.state));
+        }
+        missing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{ContainerInfo, Labels};
+    use crate::plan::names::ROLE;
+
+    fn cluster(states: &[ContainerState]) -> Cluster {
+        let node = |(number, state): (usize, &ContainerState)| ContainerInfo {
+            id: number.to_string(),
+            name: format!("dev-{number}"),
+            image: String::new(),
+            labels: Labels::from([(ROLE.into(), if number == 0 { "control-plane" } else { "worker" }.into())]),
+            state: *state,
+            exit_code: None,
+            oom_killed: false,
+            addresses: std::collections::BTreeMap::new(),
+            ports: Vec::new(),
+            created: 0,
+            started: 0,
+        };
+        let nodes = states.iter().enumerate().map(node).collect();
+        Cluster { name: "dev".into(), create_id: String::new(), has_network: true, nodes }
+    }
+
+    #[test]
+    fn one_word_for_all_nodes() {
+        use ContainerState::{Created, Dead, Exited, Paused, Restarting, Running};
+        for (states, word) in [
+            (&[Running, Running][..], State::Running),
+            (&[Exited, Exited], State::Stopped),
+            (&[Paused, Paused], State::Paused),
+            (&[Running, Exited], State::Degraded),
+            (&[Paused, Running], State::Degraded),
+            (&[Restarting], State::Degraded),
+            (&[Running, Created], State::Incomplete),
+            (&[Dead], State::Incomplete),
+            (&[], State::Incomplete),
+        ] {
+            assert_eq!(cluster(states).state(), word, "{states:?}");
+        }
+        let without = Cluster { has_network: false, ..cluster(&[Exited]) };
+        assert_eq!(
+            (without.state(), without.missing()),
+            (State::Incomplete, vec!["its network `knarr-dev` is gone".into()])
+        );
+    }
+}

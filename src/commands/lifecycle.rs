@@ -1,0 +1,319 @@
+//! Stops, starts, pauses clusters and renews their certificates: find → recall → check → plan → execute → kubeconfig.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::{Session, blocking, entry, kubeconfig::internal_url};
+use crate::cli::args::lifecycle::{Chosen, Halt, Refresh, Resume};
+use crate::cluster::{self, Cluster, Recalled, State, certificates};
+use crate::config::DEFAULT_NAME;
+use crate::engine::{ContainerState, Engine, EngineErrorKind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::execute::{self, Context, Failed, Keys};
+use crate::kubeconfig::Store;
+use crate::kubernetes::Access;
+use crate::pki::Pki;
+use crate::plan::{Living, Plan, Verb};
+use crate::spec::values::ClusterName;
+
+/// How long a stop may take: six times what it does.
+const STOPPING: Duration = Duration::from_secs(40);
+/// How long a cluster that nobody waits for may take to be told to start.
+const UNWATCHED: Duration = Duration::from_secs(120);
+
+/// What became of one cluster.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Done {
+    cluster: String,
+    verb: &'static str,
+    changed: bool,
+    nodes: Vec<String>,
+    /// The nodes that got new certificates.
+    renewed: Vec<String>,
+    /// `updated`, `unchanged`, or `absent`: the user has no entry, or wants none touched.
+    kubeconfig: &'static str,
+}
+
+/// What a verb needs beside its clusters.
+struct Wish {
+    verb: Verb,
+    wait: Duration,
+    dry_run: bool,
+    store: Option<Store>,
+}
+
+/// Runs `knarr stop` and `knarr pause`.
+pub async fn halt(session: &Session<impl Engine>, verb: Verb, args: Halt) -> Result<()> {
+    let wish = Wish { verb, wait: STOPPING, dry_run: args.chosen.dry_run, store: None };
+    run(session, &args.chosen, wish).await
+}
+
+/// Runs `knarr start`, `knarr restart`, `knarr unpause` and `knarr certs renew`.
+pub async fn resume(session: &Session<impl Engine>, verb: Verb, args: Resume) -> Result<()> {
+    let store = store(session, &args.refresh)?;
+    let wish = Wish { verb, wait: args.wait, dry_run: args.chosen.dry_run, store };
+    run(session, &args.chosen, wish).await
+}
+
+fn store(session: &Session<impl Engine>, refresh: &Refresh) -> Result<Option<Store>> {
+    if refresh.no_kubeconfig {
+        return Ok(None);
+    }
+    session.kubeconfig_store(refresh.kubeconfig.as_deref(), refresh.break_lock)
+}
+
+async fn run(session: &Session<impl Engine>, chosen: &Chosen, wish: Wish) -> Result<()> {
+    let stopped = "stopped before anything was changed";
+    let finding = async {
+        let engine = session.engine().await?;
+        let clusters = choose(&cluster::list(&*engine).await?, chosen)?;
+        Ok((engine, clusters))
+    };
+    let (engine, clusters) = session.unless_interrupted(stopped, finding).await?;
+    if clusters.is_empty() {
+        session.note("no cluster exists");
+    }
+    let all = clusters.iter().map(|cluster| one(session, &engine, cluster, &wish));
+    let (mut done, mut failures) = (Vec::new(), Vec::new());
+    for outcome in futures::future::join_all(all).await {
+        match outcome {
+            Ok(Some(one)) => done.push(one),
+            Ok(None) => {}
+            Err(e) => failures.push(e),
+        }
+    }
+    if session.json() && !wish.dry_run {
+        session.print_json(&done)?;
+    }
+    // All problems at once: the first in full, every other one as what else went wrong.
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else { return Ok(()) };
+    Err(failures.fold(first, |error, other| {
+        let facts: Vec<String> = std::iter::once(other.message).chain(other.causes).collect();
+        error.cause(facts.join(": "))
+    }))
+}
+
+/// The clusters that were named; every name that is none at once.
+fn choose(existing: &[Cluster], chosen: &Chosen) -> Result<Vec<Cluster>> {
+    if chosen.all {
+        return Ok(existing.to_vec());
+    }
+    let mut names = chosen.names.clone();
+    if names.is_empty() {
+        names.push(chosen.name.clone().unwrap_or_else(|| DEFAULT_NAME.into()));
+    }
+    names.dedup();
+    for name in &names {
+        ClusterName::parse(name).map_err(|e| Error::new(ErrorKind::Usage, e.0).state("nothing was changed"))?;
+    }
+    let find = |name: &String| existing.iter().find(|cluster| cluster.name == *name);
+    let unknown: Vec<String> = names.iter().filter(|name| find(name).is_none()).map(|n| format!("`{n}`")).collect();
+    if unknown.is_empty() {
+        return Ok(names.iter().filter_map(find).cloned().collect());
+    }
+    let known: Vec<String> = existing.iter().map(|cluster| format!("`{}`", cluster.name)).collect();
+    let error = Error::new(ErrorKind::NotFound, format!("there is no cluster {}", unknown.join(", ")));
+    let cause =
+        if known.is_empty() { "no cluster exists".into() } else { format!("these exist: {}", known.join(", ")) };
+    Err(error.cause(cause).state("nothing was changed").hint("list them with `knarr get clusters`"))
+}
+
+async fn one<E: Engine>(session: &Session<E>, engine: &Arc<E>, cluster: &Cluster, wish: &Wish) -> Result<Option<Done>> {
+    let stopped = format!("stopped before anything of cluster `{}` was changed", cluster.name);
+    let untouched = |e: Error| if e.state.is_some() { e } else { e.state("nothing was changed") };
+    fit(cluster, wish.verb).map_err(untouched)?;
+    let preparing = session.unless_interrupted(&stopped, prepare(&**engine, cluster, wish));
+    let (living, pki) = preparing.await.map_err(untouched)?;
+    let plan = plan(&living, wish);
+    if wish.dry_run {
+        if session.json() {
+            session.print_json(&plan.to_json())?
+        } else {
+            session.print(&plan.to_string())?
+        }
+        return Ok(None);
+    }
+    let access = match (&pki, plan.phases.is_empty() || !asks(wish.verb)) {
+        (_, true) => None,
+        (Some(pki), false) => Some(Access { url: url(&living), ..pki.admin_access(&living.layout)? }),
+        (None, false) => Some(Access { url: url(&living), ..cluster::credentials(&**engine, cluster).await? }),
+    };
+    let context = Context {
+        engine: Arc::clone(engine),
+        connector: Arc::clone(&session.outside.kubernetes),
+        reporter: Arc::clone(&session.reporter),
+        cancel: session.outside.interrupt.token().clone(),
+    };
+    let wait = if wish.wait.is_zero() { UNWATCHED } else { wish.wait };
+    let keys = Keys { access, pki: pki.as_ref() };
+    match execute::change(&context, &plan, keys, wait).await {
+        Ok(_) => {}
+        Err(failed) => return Err(name_holder(&**engine, cluster, *failed).await),
+    }
+    let changed = !plan.changes_nothing();
+    if !changed {
+        session.note(format!("cluster `{}` {}", cluster.name, already(wish.verb)));
+    }
+    let kubeconfig = refresh(session, &**engine, cluster, wish.store.as_ref()).await.map_err(|e| {
+        e.context(format!(
+            "cluster `{}` is {}, but its kubeconfig entry is not up to date",
+            cluster.name,
+            wish.verb.done()
+        ))
+        .state("the cluster runs")
+        .hint(format!("try again with `knarr export kubeconfig --name {}`", cluster.name))
+    })?;
+    Ok(Some(Done {
+        cluster: cluster.name.clone(),
+        verb: wish.verb.done(),
+        changed,
+        nodes: cluster.nodes.iter().map(|node| node.name.clone()).collect(),
+        renewed: living.renew,
+        kubeconfig,
+    }))
+}
+
+fn plan(living: &Living, wish: &Wish) -> Plan {
+    let wait = !wish.wait.is_zero();
+    match wish.verb {
+        Verb::Stop => Plan::stop(living),
+        Verb::Restart => Plan::restart(living, wait),
+        Verb::Pause => Plan::pause(living),
+        Verb::Unpause => Plan::unpause(living, wait),
+        Verb::Renew => Plan::renew(living, wait),
+        Verb::Start | Verb::Create => Plan::start(living, wait),
+    }
+}
+
+/// Whether the verb ends with a cluster that is asked whether it is well.
+const fn asks(verb: Verb) -> bool {
+    !matches!(verb, Verb::Stop | Verb::Pause)
+}
+
+const fn already(verb: Verb) -> &'static str {
+    match verb {
+        Verb::Stop => "is stopped already",
+        Verb::Pause => "is paused already",
+        _ => "runs already",
+    }
+}
+
+/// An error if the verb makes no sense for a cluster in this state.
+fn fit(cluster: &Cluster, verb: Verb) -> Result<()> {
+    let (name, state) = (&cluster.name, cluster.state());
+    if state == State::Incomplete && asks(verb) || cluster.first_control_plane().is_none() {
+        let error = Error::failed(format!("cluster `{name}` is incomplete"));
+        let error = cluster.missing().into_iter().fold(error, Error::cause);
+        return Err(error.hint(format!("remove what is left with `knarr delete cluster {name}`")));
+    }
+    let stopped: Vec<String> =
+        cluster.nodes.iter().filter(|n| n.state == ContainerState::Exited).map(|n| format!("`{}`", n.name)).collect();
+    if matches!(verb, Verb::Pause | Verb::Unpause) && !stopped.is_empty() {
+        let what =
+            if verb == Verb::Pause { "only running nodes can be paused" } else { "stopped nodes cannot be unpaused" };
+        return Err(Error::failed(format!("cluster `{name}` is not running"))
+            .cause(format!("{} stopped; {what}", be(&stopped)))
+            .hint(format!("start it with `knarr start {name}`")));
+    }
+    Ok(())
+}
+
+fn be(names: &[String]) -> String {
+    format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
+}
+
+/// The cluster as it is, and new certificates where they are needed.
+async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Result<(Living, Option<Pki>)> {
+    let Recalled { layout, missing } = cluster::recall(engine, cluster).await?;
+    if asks(wish.verb) && !missing.is_empty() {
+        return Err(Error::failed(format!("cluster `{}` is incomplete", cluster.name))
+            .cause(format!("{} missing", be(&missing)))
+            .hint(format!("see what is there with `knarr status {}`", cluster.name)));
+    }
+    let now = OffsetDateTime::now_utc();
+    let renew = match wish.verb {
+        Verb::Start | Verb::Restart => certificates::wanting_renewal(&certificates::check(engine, &layout, now).await?),
+        Verb::Renew => cluster.nodes.iter().map(|node| node.name.clone()).collect(),
+        _ => Vec::new(),
+    };
+    let pki = if renew.is_empty() {
+        None
+    } else {
+        Some(Pki::reissue(certificates::roots(engine, cluster).await?, &layout, now)?)
+    };
+    // The certificate of the administrator is the first control plane's; another node's renewal leaves it as it is.
+    let states = cluster.nodes.iter().map(|node| node.state).collect();
+    Ok((Living { layout, states, renew }, pki))
+}
+
+/// Where this host reaches the API.
+fn url(living: &Living) -> String {
+    let api = living.layout.api;
+    format!("https://{}", std::net::SocketAddr::new(crate::plan::container::reachable(api.ip()), api.port()))
+}
+
+/// Adds who holds the port that a node cannot have, as far as Docker knows.
+async fn name_holder<E: Engine>(engine: &E, cluster: &Cluster, failed: Failed) -> Error {
+    if failed.taken != Some(EngineErrorKind::PortTaken) {
+        return failed.error;
+    }
+    let (all, mine) = futures::future::join(
+        engine.list_containers(""),
+        futures::future::join_all(cluster.nodes.iter().map(|node| engine.inspect_container(&node.name))),
+    )
+    .await;
+    let wanted: Vec<u16> =
+        mine.into_iter().filter_map(|c| c.ok().flatten()).flat_map(|c| c.ports).map(|p| p.host_port).collect();
+    let own = |name: &str| cluster.nodes.iter().any(|node| node.name == name);
+    let holders = all.unwrap_or_default().into_iter().filter(|c| c.state == ContainerState::Running && !own(&c.name));
+    let holder = holders.flat_map(|c| c.ports.into_iter().map(move |p| (c.name.clone(), p.host_port)));
+    let error = match holder.into_iter().find(|(_, port)| wanted.contains(port)) {
+        Some((name, port)) => failed
+            .error
+            .cause(format!("container `{name}` publishes port {port}"))
+            .hint(format!("stop that container with `docker stop {name}`")),
+        None => {
+            let ports: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+            let error =
+                failed.error.cause(format!("no container has it; this cluster's host ports: {}", ports.join(", ")));
+            wanted
+                .iter()
+                .fold(error, |e, port| e.hint(format!("see which process has it with `ss -ltnp 'sport = :{port}'`")))
+        }
+    };
+    error.state("nodes that could be started run; nothing is lost")
+}
+
+/// Brings the user's entry up to date, if there is one.
+async fn refresh<E: Engine>(
+    session: &Session<E>,
+    engine: &E,
+    cluster: &Cluster,
+    store: Option<&Store>,
+) -> Result<&'static str> {
+    let Some(store) = store.cloned() else { return Ok("absent") };
+    let (reader, name) = (store.clone(), cluster.name.clone());
+    let Some(found) = blocking(move || reader.find(&name)).await? else { return Ok("absent") };
+    if found.entry.create_id != cluster.create_id {
+        return Ok("absent");
+    }
+    // The ports of a container are known while it runs.
+    let cluster = cluster::find(engine, &cluster.name).await?;
+    let mut access = cluster::access(engine, &cluster).await?;
+    let internal = internal_url(&cluster)?;
+    if found.entry.server == internal {
+        access.url = internal;
+    }
+    let entry = entry(&cluster.name, &cluster.create_id, &access);
+    if found.entry == entry {
+        return Ok("unchanged");
+    }
+    session.remember_context(&store, entry, false).await?;
+    session.note(format!("brought the kubeconfig entry of cluster `{}` up to date", cluster.name));
+    Ok("updated")
+}

@@ -1,0 +1,139 @@
+//! The steps that change a node which is there, and the waits that only a living cluster needs.
+
+use futures::future::try_join_all;
+use knarr_contract::NodeStatus;
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::failure::Failure;
+use super::{Run, pack};
+use crate::engine::{Engine, ExecSpec, op};
+use crate::error::{Error, Result};
+use crate::kubernetes::{Selection, kinds};
+use crate::plan::{Action, Change};
+
+/// How long Docker waits before it kills a node that was asked to stop: far more than the five seconds that it takes.
+const STOP_GRACE_SECONDS: u32 = 30;
+/// It has no certificate, and ending it would only disturb pods.
+const WITHOUT_CERTIFICATES: &str = "containerd";
+
+impl<E: Engine> Run<'_, E> {
+    pub(super) async fn change(
+        &self,
+        change: &Change,
+        progress: &(dyn Fn(&str) + Send + Sync),
+    ) -> std::result::Result<(), Failure> {
+        let (node, engine) = (change.node.as_str(), &self.context.engine);
+        self.go_on()?;
+        match &change.action {
+            Action::Stop => {
+                progress(&format!("{node} to end its components"));
+                self.call(op::STOP_CONTAINER, node, engine.stop_container(node, STOP_GRACE_SECONDS)).await
+            }
+            Action::Start => {
+                self.call(op::START_CONTAINER, node, engine.start_container(node)).await?;
+                self.timings.mark(super::timings::CONTAINERS_STARTED);
+                Ok(())
+            }
+            Action::Pause => self.call(op::PAUSE_CONTAINER, node, engine.pause_container(node)).await,
+            Action::Unpause => self.call(op::UNPAUSE_CONTAINER, node, engine.unpause_container(node)).await,
+            Action::PutFiles(files) => {
+                let tar = pack(files, self.pki()?)?;
+                self.call(op::PUT_ARCHIVE, node, engine.put_archive(node, "/", tar)).await
+            }
+            Action::RestartComponents => self.restart_components(node, progress).await,
+        }
+    }
+
+    /// Ends the processes by a signal, as if they had ended themselves: `knarr-node` starts each again at once.
+    async fn restart_components(
+        &self,
+        node: &str,
+        progress: &(dyn Fn(&str) + Send + Sync),
+    ) -> std::result::Result<(), Failure> {
+        let engine = &self.context.engine;
+        let status = ExecSpec::new(["knarr-node", "status", "-o", "json"]);
+        let told = self.call(op::EXEC, node, engine.exec(node, &status)).await?;
+        let status: NodeStatus = serde_json::from_slice(&told.stdout)
+            .map_err(|e| Error::failed(format!("the agent of `{node}` does not answer")).cause(e))?;
+        let old: Vec<(String, u32)> = status
+            .components
+            .into_iter()
+            .filter(|c| c.name != WITHOUT_CERTIFICATES)
+            .filter_map(|c| Some((c.name, c.pid?)))
+            .collect();
+        let pids = old.iter().map(|(_, pid)| pid.to_string());
+        let kill =
+            ExecSpec::new(["sh".to_owned(), "-c".into(), "kill \"$@\"".into(), "sh".into()].into_iter().chain(pids));
+        self.go_on()?;
+        self.call(op::EXEC, node, engine.exec(node, &kill)).await?;
+        self.listen_to(node);
+        let back = async {
+            self.watch.replaced(node, &old, progress).await;
+            Ok(())
+        };
+        Ok(self.bounded(back).await?)
+    }
+
+    /// Listens to every node of the cluster that is not heard yet.
+    pub(super) fn listen_to_all(&self) {
+        for node in &self.plan.layout.nodes {
+            self.listen_to(node.spec.name.as_str());
+        }
+    }
+
+    fn listen_to(&self, node: &str) {
+        if !self.watch.observed().contains_key(node) {
+            self.watch.add(node);
+        }
+    }
+
+    /// Waits until every Node has said that it is Ready since its container was started.
+    pub(super) async fn nodes_back(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+        let nodes = self.plan.layout.nodes.iter().map(|node| async {
+            let name = node.spec.name.as_str();
+            let container = self.context.engine.inspect_container(name).await?;
+            let started = container.map_or(0, |c| c.started);
+            let field = format!("metadata.name={name}");
+            let selection = Selection { fields: &field, ..Selection::default() };
+            let mut back = |object: &Value| object["metadata"]["name"] == name && is_back(object, started);
+            progress(&format!("Node {name}"));
+            self.kubernetes()?.watch_until(&kinds::NODE, selection, &mut back, progress).await
+        });
+        try_join_all(nodes).await.map(drop)
+    }
+}
+
+/// Whether the Ready condition is true and was reported after `started`, in seconds since 1970.
+fn is_back(node: &Value, started: i64) -> bool {
+    let conditions = node["status"]["conditions"].as_array();
+    conditions.into_iter().flatten().filter(|c| c["type"] == "Ready" && c["status"] == "True").any(|c| {
+        let heard = c["lastHeartbeatTime"].as_str().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+        heard.is_some_and(|heard| heard.unix_timestamp() > started)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_node_said_before_its_start_does_not_count() {
+        let node = |status: &str, time: &str| {
+            json!({"status": {"conditions": [
+                {"type": "MemoryPressure", "status": "True", "lastHeartbeatTime": "2030-01-01T00:00:00Z"},
+                {"type": "Ready", "status": status, "lastHeartbeatTime": time},
+            ]}})
+        };
+        let started = 1_795_435_200;
+        assert!(is_back(&node("True", "2026-11-23T12:00:03Z"), started));
+        assert!(!is_back(&node("True", "2026-11-23T12:00:00Z"), started), "it may be from before");
+        assert!(!is_back(&node("True", "2026-11-23T11:59:00Z"), started));
+        assert!(!is_back(&node("False", "2026-11-23T12:00:03Z"), started));
+        assert!(!is_back(&node("True", "soon"), started));
+        assert!(!is_back(&json!({}), started));
+    }
+}

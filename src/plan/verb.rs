@@ -1,0 +1,81 @@
+//! What a plan is for, in the words of messages.
+
+use std::time::Duration;
+
+/// The verbs that are carried out as plans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Make a cluster.
+    Create,
+    /// Stop its nodes; everything is kept.
+    Stop,
+    /// Start what does not run.
+    Start,
+    /// Stop, and start again.
+    Restart,
+    /// Freeze its nodes.
+    Pause,
+    /// Let them go on.
+    Unpause,
+    /// Give it new certificates.
+    Renew,
+}
+
+impl Verb {
+    /// `stopping`
+    pub const fn doing(self) -> &'static str {
+        match self {
+            Self::Create => "creating",
+            Self::Stop => "stopping",
+            Self::Start => "starting",
+            Self::Restart => "restarting",
+            Self::Pause => "pausing",
+            Self::Unpause => "unpausing",
+            Self::Renew => "renewing the certificates of",
+        }
+    }
+
+    /// `stopped`
+    pub const fn done(self) -> &'static str {
+        match self {
+            Self::Create => "created",
+            Self::Stop => "stopped",
+            Self::Start => "started",
+            Self::Restart => "restarted",
+            Self::Pause => "paused",
+            Self::Unpause => "unpaused",
+            Self::Renew => "renewed",
+        }
+    }
+
+    /// What a cluster did not do in time: `become usable`.
+    pub const fn goal(self) -> &'static str {
+        match self {
+            Self::Create | Self::Start | Self::Restart | Self::Unpause | Self::Renew => "become usable",
+            Self::Stop => "stop",
+            Self::Pause => "freeze",
+        }
+    }
+
+    /// The command that goes on where a run broke off.
+    pub fn command(self, cluster: &str) -> String {
+        match self {
+            Self::Create => format!("knarr delete cluster {cluster}"),
+            Self::Stop => format!("knarr stop {cluster}"),
+            // What was stopped is stopped; the other half of a restart is a start.
+            Self::Start | Self::Restart => format!("knarr start {cluster}"),
+            Self::Pause => format!("knarr pause {cluster}"),
+            Self::Unpause => format!("knarr unpause {cluster}"),
+            Self::Renew => format!("knarr certs renew {cluster}"),
+        }
+    }
+
+    /// How long calls in flight may still take after an interrupt, or after the time is up. A stop of a node takes five
+    /// seconds; a creation still has to remove what it made, within fifteen in all.
+    pub const fn grace(self) -> Duration {
+        match self {
+            Self::Stop | Self::Restart => Duration::from_secs(12),
+            _ => Duration::from_secs(5),
+        }
+    }
+}
