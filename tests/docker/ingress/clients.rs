@@ -29,13 +29,12 @@ impl Keeping {
     }
 
     fn try_ask(&mut self, method: &str, host: &str, path: &str) -> Result<(bool, u16), String> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                let stream = TcpStream::connect_timeout(&self.address, PATIENCE).map_err(|e| e.to_string())?;
-                stream.set_read_timeout(Some(PATIENCE)).map_err(|e| e.to_string())?;
-                BufReader::new(stream)
-            }
+        let mut connection = if let Some(kept) = self.connection.take() {
+            kept
+        } else {
+            let stream = TcpStream::connect_timeout(&self.address, PATIENCE).map_err(|e| e.to_string())?;
+            stream.set_read_timeout(Some(PATIENCE)).map_err(|e| e.to_string())?;
+            BufReader::new(stream)
         };
         let request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n");
         connection.get_mut().write_all(request.as_bytes()).map_err(|e| e.to_string())?;

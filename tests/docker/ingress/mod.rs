@@ -2,6 +2,7 @@
 
 mod clients;
 mod features;
+mod objects;
 mod steady;
 mod table;
 
@@ -40,7 +41,7 @@ fn everything(scene: &Scene) {
 
 /// Puts the addon in by hand. To be replaced by `addons: ingress` in the configuration as soon as knarr knows it.
 fn install(scene: &Scene, cluster: &Cluster) {
-    for image in ["knarr.dev/ingress:v1", table::HELLO] {
+    for image in ["knarr.dev/ingress:v1", objects::HELLO] {
         if docker(&["image", "inspect", image]).status == 0 {
             scene.knarr(&["load", "docker-image", image, "--name", &cluster.name]).ok();
         }
@@ -65,13 +66,13 @@ struct Answer {
 
 impl<'s> Site<'s> {
     fn prepare(scene: &'s Scene, cluster: &'s Cluster<'s>) -> Self {
-        let (secrets, authority) = table::secrets();
+        let (secrets, authority) = objects::secrets();
         let authority = scene.write("authority.pem", authority).to_string_lossy().into_owned();
-        cluster.apply(&table::backends());
+        cluster.apply(&objects::backends());
         cluster.apply(&secrets);
-        cluster.apply(&table::ingresses());
+        cluster.apply(&objects::ingresses());
         // Of two that want the same path the older one wins.
-        cluster.apply(&table::younger());
+        cluster.apply(&objects::younger());
         for (app, count) in [("a", 1), ("b", 1), ("errors", 1), ("many", 3)] {
             cluster.pods_ready(&format!("app={app}"), count);
         }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::clients::Keeping;
-use super::{Site, table};
+use super::{Site, objects};
 use crate::wait::{seconds, until};
 
 const HOST: &str = "many.example";
@@ -70,7 +70,7 @@ fn scale(site: &Site) {
 fn reload(site: &Site) {
     let hosts: Vec<String> = (0..5).map(|n| format!("extra{n}")).collect();
     for name in &hosts {
-        site.cluster.apply(&table::simple(name));
+        site.cluster.apply(&objects::simple(name));
         serves(site, name, 200);
     }
     for name in &hosts {

@@ -85,17 +85,14 @@ impl Applier {
         let config = format!("{}{body}", render::head(&self.settings.folder, generation));
         // The running configuration needs what it had; the next one needs what is new.
         let both = compiled.table.and(&self.table);
-        match &self.nginx {
-            Some(nginx) => {
-                let text = serde_json::to_string(&both)?;
-                nginx.tell(&text).await?;
-                nginx.reload(&config, generation).await?;
-                self.told = text;
-            }
-            None => {
-                self.nginx = Some(Nginx::start(&self.folder, &config, generation).await?);
-                self.tell(&both).await?;
-            }
+        if let Some(nginx) = &self.nginx {
+            let text = serde_json::to_string(&both)?;
+            nginx.tell(&text).await?;
+            nginx.reload(&config, generation).await?;
+            self.told = text;
+        } else {
+            self.nginx = Some(Nginx::start(&self.folder, &config, generation).await?);
+            self.tell(&both).await?;
         }
         self.generation = generation;
         self.folder.remove_others(&compiled.files)?;

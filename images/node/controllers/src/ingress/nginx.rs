@@ -14,14 +14,16 @@ use super::files::Folder;
 
 const CONFIG: &str = "nginx.conf";
 const CANDIDATE: &str = "candidate.conf";
-/// How long clients that keep connections are given to come back on new ones before a reload closes the old ones.
-const HANDOVER: Duration = Duration::from_millis(500);
+/// How long clients that keep connections are given to come back on new ones before a reload closes the old ones: at
+/// least so long that answers which promised to keep their connection are out, at most so long that idle clients do
+/// not hold up everyone.
+const HANDOVER: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(600));
 /// How long a new configuration may take until it is served.
 const RELOAD: Duration = Duration::from_secs(15);
 /// How long the rest of the cluster may take to learn that this pod ends.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// How long clients with kept connections are waited for after that.
-const DRAIN: Duration = Duration::from_secs(20);
+/// And how long clients with kept connections are waited for.
+const DRAIN: Duration = Duration::from_secs(25);
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What nginx says about itself.
@@ -31,6 +33,8 @@ pub struct State {
     pub generation: u64,
     /// Connections without a request.
     pub waiting: u64,
+    /// All connections, the asking one too.
+    pub active: u64,
 }
 
 /// A running nginx.
@@ -77,7 +81,7 @@ impl Nginx {
     pub async fn reload(&self, config: &str, generation: u64) -> io::Result<()> {
         self.folder.write(CONFIG, config.as_bytes())?;
         let now = self.ask("/state", "").await?;
-        if now.waiting > 0 {
+        if now.active > 1 {
             self.ask("/drain", &now.generation.to_string()).await?;
             self.nobody_waits(HANDOVER).await?;
         }
@@ -93,8 +97,7 @@ impl Nginx {
     /// Takes no more clients, waits for those that are there, and ends.
     pub async fn quit(mut self) -> io::Result<ExitStatus> {
         self.ask("/drain", "all").await?;
-        sleep(FAREWELL).await;
-        self.nobody_waits(DRAIN).await?;
+        self.nobody_waits((FAREWELL, DRAIN)).await?;
         self.signal(Signal::QUIT)?;
         self.child.wait().await
     }
@@ -109,10 +112,15 @@ impl Nginx {
         Ok(kill_process(id.ok_or_else(|| io::Error::other("nginx has ended"))?, signal)?)
     }
 
-    async fn nobody_waits(&self, limit: Duration) -> io::Result<()> {
-        let end = Instant::now() + limit;
-        while self.ask("/state", "").await?.waiting > 0 && Instant::now() < end {
+    /// Returns when nobody has kept a connection for the shorter time, or after the longer one.
+    async fn nobody_waits(&self, (least, most): (Duration, Duration)) -> io::Result<()> {
+        let end = Instant::now() + most;
+        let mut quiet = Instant::now();
+        while Instant::now() < end && quiet.elapsed() < least {
             sleep(ASK_AGAIN).await;
+            if self.ask("/state", "").await?.waiting > 0 {
+                quiet = Instant::now();
+            }
         }
         Ok(())
     }
@@ -137,8 +145,10 @@ impl Nginx {
         stream.read_to_string(&mut answer).await?;
         let (status, said) = answer.split_once("\r\n\r\n").unwrap_or_default();
         let mut numbers = said.split_whitespace().map(str::parse);
-        match (status.contains(" 200 "), numbers.next(), numbers.next()) {
-            (true, Some(Ok(generation)), Some(Ok(waiting))) => Ok(State { generation, waiting }),
+        match (status.contains(" 200 "), numbers.next(), numbers.next(), numbers.next()) {
+            (true, Some(Ok(generation)), Some(Ok(waiting)), Some(Ok(active))) => {
+                Ok(State { generation, waiting, active })
+            }
             _ => Err(io::Error::other(format!("nginx answered {path} with: {}", answer.trim()))),
         }
     }

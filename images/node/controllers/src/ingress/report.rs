@@ -68,8 +68,12 @@ async fn tell(client: &Client, instance: &str, report: &Report, problem: &Proble
     let find = |ingress: &&Arc<Ingress>| Name::of(ingress.as_ref()) == problem.ingress;
     let Some(ingress) = report.ours.iter().find(find) else { return Ok(()) };
     let said = format!("{} {} {}", ingress.uid().unwrap_or_default(), problem.reason, problem.message);
-    let mut note = problem.message.clone();
-    note.truncate(note.floor_char_boundary(LONGEST));
+    // Four bytes are the most that a character takes.
+    let note = if problem.message.len() > LONGEST {
+        problem.message.chars().take(LONGEST / 4).collect()
+    } else {
+        problem.message.clone()
+    };
     let event = Event {
         metadata: ObjectMeta {
             name: Some(format!("{}.{}", problem.ingress.name, hash(said.as_bytes()))),

@@ -34,7 +34,7 @@ pub fn passwords(secret: &Secret, kind: AuthKind) -> Result<Vec<u8>, String> {
         AuthKind::File => {
             let bytes = field(secret, "auth")?;
             let text = std::str::from_utf8(bytes).map_err(|_| "its `auth` is no text".to_owned())?;
-            text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+            text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect()
         }
         AuthKind::Map => {
             let mut text = String::new();

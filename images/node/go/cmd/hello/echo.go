@@ -67,6 +67,8 @@ func echoMessage(w http.ResponseWriter, frame []byte) {
 	w.Header().Set("Content-Type", "application/grpc")
 	w.Header().Set("Trailer", "Grpc-Status")
 	_, _ = w.Write(frame)
+	// Flushed, so that no Content-Length is set: proxies take its end for the end of the answer.
+	_ = http.NewResponseController(w).Flush()
 	w.Header().Set("Grpc-Status", status)
 }
 

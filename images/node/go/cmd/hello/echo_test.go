@@ -14,7 +14,7 @@ func TestEchoTellsTheRequestAndObeysTheQuery(t *testing.T) {
 	request := httptest.NewRequest(http.MethodPut, "http://a.example/echo/x?status=418&header=X-A:b", strings.NewReader("hi"))
 	request.Header.Set("X-Sent", "1")
 	answer := httptest.NewRecorder()
-	testApp(t, "").ServeHTTP(answer, request)
+	testApp(t, t.TempDir()).ServeHTTP(answer, request)
 	var got echoed
 	if err := json.Unmarshal(answer.Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestAGrpcMessageComesBackWithItsStatus(t *testing.T) {
 		request := httptest.NewRequest(http.MethodPost, "/echo", strings.NewReader(frame))
 		request.Header.Set("Content-Type", "application/grpc")
 		answer := httptest.NewRecorder()
-		testApp(t, "").ServeHTTP(answer, request)
+		testApp(t, t.TempDir()).ServeHTTP(answer, request)
 		if got := answer.Result().Trailer.Get("Grpc-Status"); got != status {
 			t.Errorf("%q: status %s", frame, got)
 		}
@@ -40,7 +40,7 @@ func TestAGrpcMessageComesBackWithItsStatus(t *testing.T) {
 }
 
 func TestWebSocketMessagesComeBack(t *testing.T) {
-	server := httptest.NewServer(testApp(t, ""))
+	server := httptest.NewServer(testApp(t, t.TempDir()))
 	defer server.Close()
 	connection, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(server.URL, "http")+"/ws", nil)
 	if err != nil {

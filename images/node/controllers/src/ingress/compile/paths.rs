@@ -86,13 +86,11 @@ impl Compiler<'_> {
     }
 
     fn backend(&mut self, owner: &Owner, backend: &IngressBackend) -> Option<Backend> {
-        match &backend.service {
-            Some(service) => Some(backends::look_up(self.world, &owner.name.namespace, service)),
-            None => {
-                self.problem(&owner.name, "UnsupportedBackend", "only a Service can be a backend");
-                None
-            }
-        }
+        let Some(service) = &backend.service else {
+            self.problem(&owner.name, "UnsupportedBackend", "only a Service can be a backend");
+            return None;
+        };
+        Some(backends::look_up(self.world, &owner.name.namespace, service))
     }
 
     /// Default backends answer for what no path of the host matches; that of an Ingress without rules, for all hosts.

@@ -47,7 +47,7 @@ pub fn world(ingresses: Vec<Value>) -> World {
 }
 
 /// An Ingress of a second of the hour, with rules `host path type service`.
-pub fn ingress(name: &str, second: u32, annotations: Value, rules: &[(&str, &str, &str, &str)]) -> Value {
+pub fn ingress(name: &str, second: u32, annotations: &Value, rules: &[(&str, &str, &str, &str)]) -> Value {
     let rules: Vec<Value> = rules
         .iter()
         .map(|(host, path, kind, service)| {
@@ -74,14 +74,14 @@ fn reasons(compiled: &Compiled) -> Vec<(&str, &str)> {
 
 #[test]
 fn endpoints_that_end_are_left_out() {
-    let compiled = compiled(vec![ingress("one", 0, json!({}), &[("x.example", "/", "Prefix", "a")])]);
+    let compiled = compiled(vec![ingress("one", 0, &json!({}), &[("x.example", "/", "Prefix", "a")])]);
     assert_eq!(compiled.table.backends["shop/a:80"], ["10.0.0.1:8080", "10.0.0.2:8080"]);
     assert_eq!(reasons(&compiled), []);
 }
 
 #[test]
 fn endpoints_that_end_serve_when_nothing_else_is_left() {
-    let mut world = world(vec![ingress("one", 0, json!({}), &[("x.example", "/", "Prefix", "a")])]);
+    let mut world = world(vec![ingress("one", 0, &json!({}), &[("x.example", "/", "Prefix", "a")])]);
     let name = Name::new("shop", "a");
     let mut slice = world.slices[&name][0].as_ref().clone();
     slice.endpoints.as_mut().unwrap().drain(..2);
@@ -94,8 +94,8 @@ fn endpoints_that_end_serve_when_nothing_else_is_left() {
 fn the_older_one_keeps_its_path() {
     let rule = [("x.example", "/p/", "Prefix", "b")];
     let compiled = compiled(vec![
-        ingress("newer", 9, json!({}), &rule),
-        ingress("older", 1, json!({}), &[("X.example", "/p", "Prefix", "a")]),
+        ingress("newer", 9, &json!({}), &rule),
+        ingress("older", 1, &json!({}), &[("X.example", "/p", "Prefix", "a")]),
     ]);
     assert_eq!(reasons(&compiled), [("newer", "DuplicatePath")]);
     let routes: Vec<&str> = compiled.table.routes.values().map(|route| route.backend.as_str()).collect();
@@ -105,14 +105,14 @@ fn the_older_one_keeps_its_path() {
 #[test]
 fn what_cannot_be_is_closed_and_what_is_unknown_is_served() {
     let compiled = compiled(vec![
-        ingress("bad", 0, json!({"proxy-body-size": "x"}), &[("bad.example", "/", "Prefix", "a")]),
-        ingress("odd", 1, json!({"nonsense": "x"}), &[("odd.example", "/", "Prefix", "a")]),
-        ingress("snippet", 2, json!({"configuration-snippet": "return 204;"}), &[("s.example", "/", "Prefix", "a")]),
-        ingress("nobody", 3, json!({"auth-type": "basic", "auth-secret": "s"}), &[("n.example", "/", "Prefix", "a")]),
+        ingress("bad", 0, &json!({"proxy-body-size": "x"}), &[("bad.example", "/", "Prefix", "a")]),
+        ingress("odd", 1, &json!({"nonsense": "x"}), &[("odd.example", "/", "Prefix", "a")]),
+        ingress("snippet", 2, &json!({"configuration-snippet": "return 204;"}), &[("s.example", "/", "Prefix", "a")]),
+        ingress("nobody", 3, &json!({"auth-type": "basic", "auth-secret": "s"}), &[("n.example", "/", "Prefix", "a")]),
         ingress(
             "far",
             4,
-            json!({"auth-type": "basic", "auth-secret": "other/s"}),
+            &json!({"auth-type": "basic", "auth-secret": "other/s"}),
             &[("f.example", "/", "Prefix", "a")],
         ),
     ]);
@@ -139,9 +139,9 @@ fn what_cannot_be_is_closed_and_what_is_unknown_is_served() {
 
 #[test]
 fn missing_services_and_ports_are_named() {
-    let mut port = ingress("port", 0, json!({}), &[("p.example", "/", "Prefix", "a")]);
+    let mut port = ingress("port", 0, &json!({}), &[("p.example", "/", "Prefix", "a")]);
     port["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]["port"] = json!({"name": "ftp"});
-    let compiled = compiled(vec![port, ingress("service", 1, json!({}), &[("s.example", "/", "Prefix", "zz")])]);
+    let compiled = compiled(vec![port, ingress("service", 1, &json!({}), &[("s.example", "/", "Prefix", "zz")])]);
     assert_eq!(reasons(&compiled), [("port", "PortNotFound"), ("service", "ServiceNotFound")]);
     let why = &compiled.problems.first().unwrap().message;
     assert!(why.contains("80 (web)"), "{why}");
@@ -151,10 +151,10 @@ fn missing_services_and_ports_are_named() {
 fn canaries_join_their_main_ingress() {
     let canary = json!({"canary": "true", "canary-weight": "30", "canary-by-header": "X-Try"});
     let compiled = compiled(vec![
-        ingress("canary", 0, canary.clone(), &[("x.example", "/", "Prefix", "b")]),
-        ingress("main", 1, json!({}), &[("x.example", "/", "Prefix", "a")]),
-        ingress("second", 2, canary.clone(), &[("x.example", "/", "Prefix", "b")]),
-        ingress("alone", 3, canary, &[("y.example", "/", "Prefix", "b")]),
+        ingress("canary", 0, &canary, &[("x.example", "/", "Prefix", "b")]),
+        ingress("main", 1, &json!({}), &[("x.example", "/", "Prefix", "a")]),
+        ingress("second", 2, &canary, &[("x.example", "/", "Prefix", "b")]),
+        ingress("alone", 3, &canary, &[("y.example", "/", "Prefix", "b")]),
     ]);
     assert_eq!(reasons(&compiled), [("alone", "CanaryAlone"), ("second", "DuplicateCanary")]);
     let [route] = compiled.table.routes.values().collect::<Vec<_>>()[..] else { panic!("one route") };
@@ -164,9 +164,9 @@ fn canaries_join_their_main_ingress() {
 
 #[test]
 fn only_our_class_is_served() {
-    let mut other = ingress("other", 0, json!({}), &[("o.example", "/", "Prefix", "a")]);
+    let mut other = ingress("other", 0, &json!({}), &[("o.example", "/", "Prefix", "a")]);
     other["spec"]["ingressClassName"] = json!("other");
-    let mut none = ingress("none", 0, json!({}), &[("n.example", "/", "Prefix", "a")]);
+    let mut none = ingress("none", 0, &json!({}), &[("n.example", "/", "Prefix", "a")]);
     none["spec"].as_object_mut().unwrap().remove("ingressClassName");
     let mut old = none.clone();
     old["metadata"]["name"] = json!("old");
@@ -178,11 +178,11 @@ fn only_our_class_is_served() {
 fn a_weight_changes_the_table_and_nothing_else() {
     let with = |weight: &str| {
         compiled(vec![
-            ingress("main", 0, json!({}), &[("x.example", "/", "Prefix", "a")]),
+            ingress("main", 0, &json!({}), &[("x.example", "/", "Prefix", "a")]),
             ingress(
                 "canary",
                 1,
-                json!({"canary": "true", "canary-weight": weight}),
+                &json!({"canary": "true", "canary-weight": weight}),
                 &[("x.example", "/", "Prefix", "b")],
             ),
         ])
@@ -202,7 +202,7 @@ proptest! {
     ) {
         use crate::ingress::quote::tests::words;
         let annotations = json!({key: value, "enable-cors": "true", "affinity": "cookie"});
-        let compiled = compiled(vec![ingress("x", 0, annotations, &[(&host, &path, kind, "a")])]);
+        let compiled = compiled(vec![ingress("x", 0, &annotations, &[(&host, &path, kind, "a")])]);
         let text = format!("http {{ {}", crate::ingress::render::body(&compiled.model, "/run/x"));
         let words = words(&text).map_err(TestCaseError::fail)?;
         // Blocks are closed, and every directive is one of those that are written on purpose.

@@ -14,24 +14,24 @@ fn rendered(ingresses: Vec<Value>) -> String {
 
 #[test]
 fn paths_and_hosts() {
-    let mut tls = ingress("tls", 3, json!({}), &[("tls.example", "/", "Prefix", "a")]);
+    let mut tls = ingress("tls", 3, &json!({}), &[("tls.example", "/", "Prefix", "a")]);
     tls["spec"]["tls"] = json!([{"hosts": ["tls.example"]}]);
     insta::assert_snapshot!(rendered(vec![
         ingress(
             "plain",
             0,
-            json!({}),
+            &json!({}),
             &[
                 ("x.example", "/foo", "Prefix", "a"),
                 ("x.example", "/foo", "Exact", "b"),
                 ("x.example", "/text", "ImplementationSpecific", "a"),
             ]
         ),
-        ingress("wild", 1, json!({"server-alias": "w.example"}), &[("*.wild.example", "/", "Prefix", "a")]),
+        ingress("wild", 1, &json!({"server-alias": "w.example"}), &[("*.wild.example", "/", "Prefix", "a")]),
         ingress(
             "regex",
             2,
-            json!({"rewrite-target": "/$2"}),
+            &json!({"rewrite-target": "/$2"}),
             &[
                 ("r.example", "/api(/|$)(.*)", "ImplementationSpecific", "a"),
                 ("r.example", "/plain.txt", "Prefix", "b"),
@@ -44,8 +44,8 @@ fn paths_and_hosts() {
 #[test]
 fn everything_else() {
     insta::assert_snapshot!(rendered(vec![
-        ingress("all", 0, everything(), &[("x.example", "/", "Prefix", "a")]),
-        ingress("closed", 1, json!({"limit-rps": "-1"}), &[("y.example", "/", "Prefix", "a")]),
+        ingress("all", 0, &everything(), &[("x.example", "/", "Prefix", "a")]),
+        ingress("closed", 1, &json!({"limit-rps": "-1"}), &[("y.example", "/", "Prefix", "a")]),
     ]));
 }
 
@@ -95,14 +95,14 @@ fn nginx_takes_it() {
         ("/t\"; } ${x} #", "ImplementationSpecific"),
         ("/r/(.*)\"\\d", "ImplementationSpecific"),
     ];
-    let mut all = vec![ingress("all", 0, everything(), &[("x.example", "/", "Prefix", "a")])];
+    let mut all = vec![ingress("all", 0, &everything(), &[("x.example", "/", "Prefix", "a")])];
     for (number, (path, kind)) in kinds.iter().enumerate() {
         let annotations =
             if path.starts_with("/r") { json!({"use-regex": "true", "rewrite-target": "/$1"}) } else { json!({}) };
         all.push(ingress(
             &format!("i{number}"),
             1,
-            annotations,
+            &annotations,
             &[("*.k.example", path, kind, "a"), ("", path, kind, "b")],
         ));
     }
