@@ -16,6 +16,7 @@ mod scene;
 mod shared;
 mod wait;
 
+mod addons;
 mod api_access;
 mod archives;
 mod components;
@@ -26,6 +27,8 @@ mod interrupt;
 mod killed;
 mod kubeconfig;
 mod leftovers;
+mod manifests;
+mod metrics;
 mod network;
 mod one_node;
 mod race;
@@ -33,6 +36,7 @@ mod readme;
 mod refusals;
 mod restart;
 mod secrets;
+mod storage;
 mod streams;
 mod up;
 
@@ -55,6 +59,8 @@ const ALL: &[(&str, &[Case])] = &[
     ("dashboard", dashboard::CASES),
     ("secrets", secrets::CASES),
     ("api_access", api_access::CASES),
+    ("metrics", metrics::CASES),
+    ("storage", storage::CASES),
     ("images", images::CASES),
     ("archives", archives::CASES),
     ("kubeconfig", kubeconfig::CASES),
@@ -65,6 +71,8 @@ const ALL: &[(&str, &[Case])] = &[
     ("components", components::CASES),
     ("crash_loop", crash_loop::CASES),
     ("restart", restart::CASES),
+    ("addons", addons::CASES),
+    ("manifests", manifests::CASES),
     ("readme", readme::CASES),
     ("up", up::CASES),
 ];
