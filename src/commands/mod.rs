@@ -13,6 +13,7 @@ pub mod kubectl;
 pub mod list;
 pub mod load;
 pub mod logs;
+pub mod manifests;
 pub mod sample;
 pub mod shell;
 pub mod status;
