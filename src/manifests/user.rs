@@ -129,7 +129,9 @@ fn take(origin: String, mut object: Value, found: &mut Vec<Written>, problems: &
         return problems.extend(wrong.into_iter().map(|why| format!("{origin}: {why}")));
     }
     if let Some(metadata) = object["metadata"].as_object_mut() {
-        SERVERS_OWN.iter().for_each(|key| _ = metadata.remove(*key));
+        for key in SERVERS_OWN {
+            metadata.remove(key);
+        }
     }
     if let Some(whole) = object.as_object_mut() {
         whole.remove("status");

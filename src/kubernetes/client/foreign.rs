@@ -69,9 +69,8 @@ fn is_momentary(error: &kube::Error) -> bool {
                 403 => says("error looking up service account") || says("being terminated"),
                 409 => says("being deleted") || says("being terminated"),
                 422 => says("the provided network does not match the current range"),
-                429 => true,
-                // Webhooks whose Pods have just been applied answer later.
-                500..=599 => true,
+                // Webhooks whose Pods have just been applied answer later, with 5xx until then.
+                429 | 500..=599 => true,
                 _ => false,
             }
         }
