@@ -69,8 +69,10 @@ fn is_momentary(error: &kube::Error) -> bool {
                 403 => says("error looking up service account") || says("being terminated"),
                 409 => says("being deleted") || says("being terminated"),
                 422 => says("the provided network does not match the current range"),
-                // Webhooks whose Pods have just been applied answer later, with 5xx until then.
-                429 | 500..=599 => true,
+                // Webhooks whose Pods have just been applied answer later. Every other 500 may be the object's fault: a
+                // field that no schema knows is one too.
+                500 => says("failed calling webhook") || says("etcdserver"),
+                429 | 502..=504 => true,
                 _ => false,
             }
         }
