@@ -1,5 +1,10 @@
 //! The embedded manifests: their order and their placeholders. Applying them is `kubernetes`' work.
 
+pub mod apply;
+pub mod user;
+pub mod wait;
+pub mod works;
+
 use serde_json::Value;
 
 use crate::error::{Error, ErrorKind, Result};

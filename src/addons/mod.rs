@@ -8,7 +8,7 @@ mod render;
 pub mod state;
 mod workload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 use serde_json::Value;
@@ -122,6 +122,18 @@ pub fn by_default() -> Chosen {
 pub fn missing(chosen: &Chosen) -> Vec<(&'static str, &'static str)> {
     let wants = |name: &&'static str| Some((*name, find(name)?.wants?));
     chosen.keys().filter_map(wants).filter(|(_, wanted)| !chosen.contains_key(wanted)).collect()
+}
+
+/// Those of a cluster's addons without which these objects do nothing, and that their own status does not tell of.
+pub fn needed_by(objects: &[Value], chosen: &Chosen) -> Vec<&'static Addon> {
+    let name = |object: &Value| match object["kind"].as_str() {
+        Some("HorizontalPodAutoscaler") => Some("metrics-server"),
+        Some("NetworkPolicy") => Some("network-policy"),
+        Some("Ingress") => Some("ingress"),
+        _ => None,
+    };
+    let names: BTreeSet<&str> = objects.iter().filter_map(name).filter(|name| chosen.contains_key(name)).collect();
+    names.into_iter().filter_map(find).collect()
 }
 
 /// Applies the objects of addons: what Pods need first, then what makes Pods, each lot all at once.

@@ -66,7 +66,6 @@ fn with_certificate(text: &str, now: OffsetDateTime) -> Result<String> {
 mod tests {
     use super::*;
     use crate::addons::{ALL, find, settings_of, workloads};
-    use crate::image::versions;
 
     fn site() -> Site {
         let load_balancer_range = "10.89.0.192/26".parse().expect("a subnet");

@@ -1,6 +1,8 @@
 //! How the addons of a cluster are, from what the API server says.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
 
 use futures::future::try_join3;
 use serde::Serialize;
@@ -9,7 +11,10 @@ use serde_json::Value;
 use super::{ALL, Addon, LABEL, Settings, settings_of};
 use crate::error::Result;
 use crate::kubernetes::kinds::{DAEMON_SET, DEPLOYMENT, POD};
-use crate::kubernetes::{Kubernetes, Selection};
+use crate::kubernetes::{Kubernetes, Progress, Selection};
+
+/// Between two looks at addons that start: three kinds of objects tell of them, and a look is cheap.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// How one addon is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,6 +45,17 @@ pub enum State {
         /// Why, in a sentence.
         reason: String,
     },
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("Off"),
+            Self::Starting { ready, wanted } => write!(f, "Starting {ready}/{wanted}"),
+            Self::Ready { ready, wanted } => write!(f, "Ready {ready}/{wanted}"),
+            Self::Failing { ready, wanted, .. } => write!(f, "Failing {ready}/{wanted}"),
+        }
+    }
 }
 
 /// One addon in one cluster.
@@ -81,6 +97,33 @@ pub async fn look(kubernetes: &dyn Kubernetes) -> Result<Vec<Found>> {
             found(addon, &workloads, &pods)
         })
         .collect())
+}
+
+/// Waits until all of these are ready; `last` is what is still waited for.
+pub async fn until_ready(
+    kubernetes: &dyn Kubernetes,
+    wanted: &[&'static Addon],
+    progress: Progress<'_>,
+    last: &mut Vec<String>,
+) -> Result<Vec<Found>> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    loop {
+        let found: Vec<Found> = look(kubernetes).await?.into_iter().filter(|f| wanted.contains(&f.addon)).collect();
+        let unready = found.iter().filter(|f| !matches!(f.state, State::Ready { .. }));
+        *last = unready
+            .map(|f| match &f.state {
+                State::Failing { reason, .. } => format!("{}: {}; {reason}", f.addon.name, f.state),
+                state => format!("{}: {state}", f.addon.name),
+            })
+            .collect();
+        if last.is_empty() {
+            return Ok(found);
+        }
+        progress(&last.join(", "));
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 /// Adds up the working sets of each addon's Pods, in bytes; `None` where no kubelet tells.

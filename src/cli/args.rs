@@ -235,6 +235,12 @@ pub struct CreateCluster {
     /// Turn this addon off
     #[arg(long = "no-addon", value_name = "ADDON")]
     pub no_addons: Vec<String>,
+    /// Apply this manifest once the cluster is usable, and wait until it works; a folder stands for its files, - for stdin
+    #[arg(long = "manifest", value_name = "FILE|DIR|-")]
+    pub manifests: Vec<String>,
+    /// Load the images that the manifests name and the host's Docker has
+    #[arg(long)]
+    pub load_images: bool,
     /// How long to wait until the cluster is usable; 0s does not wait
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = wait)]
     pub wait: Duration,

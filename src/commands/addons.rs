@@ -1,7 +1,6 @@
 //! Runs `knarr addons`: what a cluster runs beside Kubernetes itself.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::try_join_all;
 use ipnet::IpNet;
@@ -19,9 +18,6 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::Kubernetes;
 use crate::plan::{layout, names};
-
-/// Between two looks at addons that start: three kinds of objects tell of them, and a look is cheap.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Runs `knarr addons list`, `enable` or `disable`.
 pub async fn run(session: &Session<impl Engine>, what: Addons) -> Result<()> {
@@ -68,7 +64,7 @@ async fn list(session: &Session<impl Engine>, name: &str) -> Result<()> {
     lines.extend(rows.map(|(found, memory)| {
         let memory = memory.map_or_else(|| "-".to_owned(), |bytes| format!("{:.1} MiB", mebibytes(bytes)));
         let version = found.version.clone().unwrap_or_else(|| "-".to_owned());
-        vec![found.addon.name.to_owned(), words(&found.state), version, memory, found.addon.about.to_owned()]
+        vec![found.addon.name.to_owned(), found.state.to_string(), version, memory, found.addon.about.to_owned()]
     }));
     session.print(&table(&lines))?;
     for found in &found {
@@ -98,16 +94,6 @@ fn as_json(found: &Found, memory: Option<u64>) -> Value {
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
-}
-
-/// A state as the table shows it.
-fn words(state: &State) -> String {
-    match state {
-        State::Off => "Off".into(),
-        State::Starting { ready, wanted } => format!("Starting {ready}/{wanted}"),
-        State::Ready { ready, wanted } => format!("Ready {ready}/{wanted}"),
-        State::Failing { ready, wanted, .. } => format!("Failing {ready}/{wanted}"),
-    }
 }
 
 /// The addons of these names, each once; every unknown one at once.
@@ -177,7 +163,7 @@ async fn enable(session: &Session<impl Engine>, args: &Enable) -> Result<()> {
     let mut last = Vec::new();
     let work = async {
         addons::apply(&*kubernetes, objects, &progress).await?;
-        until_ready(&*kubernetes, &chosen, &progress, &mut last).await
+        state::until_ready(&*kubernetes, &chosen, &progress, &mut last).await
     };
     let Ok(ready) = tokio::time::timeout(args.wait, work).await else {
         let wait = humantime::format_duration(args.wait);
@@ -222,32 +208,6 @@ async fn must_be_ours(kubernetes: &dyn Kubernetes, objects: &[Value]) -> Result<
         .details(foreign)
         .state("nothing was changed")
         .hint("remove whatever they belong to first, or do without the addon"))
-}
-
-/// Waits until all of these are ready; `last` is what is still waited for.
-async fn until_ready(
-    kubernetes: &dyn Kubernetes,
-    chosen: &[&'static Addon],
-    progress: &(dyn Fn(&str) + Send + Sync),
-    last: &mut Vec<String>,
-) -> Result<Vec<Found>> {
-    loop {
-        let found: Vec<Found> =
-            state::look(kubernetes).await?.into_iter().filter(|f| chosen.contains(&f.addon)).collect();
-        *last = found
-            .iter()
-            .filter(|f| !matches!(f.state, State::Ready { .. }))
-            .map(|f| match &f.state {
-                State::Failing { reason, .. } => format!("{}: {}; {reason}", f.addon.name, words(&f.state)),
-                state => format!("{}: {}", f.addon.name, words(state)),
-            })
-            .collect();
-        if last.is_empty() {
-            return Ok(found);
-        }
-        progress(&last.join(", "));
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
 }
 
 async fn disable(session: &Session<impl Engine>, args: &Disable) -> Result<()> {

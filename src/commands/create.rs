@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::manifests::{self, Wish};
 use super::{Session, entry};
 use crate::cli::args::CreateCluster;
 use crate::cluster::{self, Cluster};
@@ -19,6 +20,7 @@ use crate::fs;
 use crate::host::{self, Host, Proxies, Taken};
 use crate::image;
 use crate::kubeconfig::{Store, context_name};
+use crate::manifests::user::Written;
 use crate::pki::Pki;
 use crate::plan::layout::Egress;
 use crate::plan::{Choices, Plan};
@@ -31,15 +33,25 @@ const ATTEMPTS: u32 = 20;
 /// Runs `knarr create cluster`.
 pub async fn run(session: &Session<impl Engine>, args: CreateCluster) -> Result<()> {
     let reading = load(session, &args);
-    let spec = session.unless_interrupted("stopped before anything was created", reading).await?;
-    match create(session, spec, &args).await? {
-        Some((plan, created)) => announce(session, &plan, &created, &args),
-        None => Ok(()),
-    }
+    let (spec, written) = session.unless_interrupted("stopped before anything was created", reading).await?;
+    let Some((plan, created)) = create(session, spec, &args).await? else { return Ok(()) };
+    let wish = Wish { wait: args.wait, load_images: args.load_images };
+    let spec = &plan.layout.spec;
+    // The cluster is there whatever becomes of the manifests, and a person is told of both.
+    let outcome = manifests::put(session, spec.name.as_str(), &spec.addons, &written, wish).await;
+    announce(session, &plan, &created, &args, outcome.as_deref().unwrap_or_default())?;
+    outcome.map(|_| ())
 }
 
 /// Reads the config and the flags; every problem at once, before any call to Docker.
-async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<ClusterSpec> {
+async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<(ClusterSpec, Vec<Written>)> {
+    if args.config.as_deref() == Some("-") && args.manifests.iter().any(|manifest| manifest == "-") {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "standard input cannot be the config and a manifest at the same time",
+        )
+        .state("nothing was created"));
+    }
     let source = match args.config.as_deref() {
         None => Source::None,
         Some("-") => Source::Stdin(session.read_stdin().await?),
@@ -60,12 +72,14 @@ async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<Cl
         api_port: args.api_port,
         addons: args.addons.clone(),
         no_addons: args.no_addons.clone(),
+        manifests: args.manifests.clone(),
     };
     let Loaded { spec, warnings } = super::load_config(&source, &overrides)?;
     for warning in warnings {
         session.warn(warning);
     }
-    Ok(spec)
+    let written = manifests::read(session, &spec).await.map_err(untouched)?;
+    Ok((spec, written))
 }
 
 /// Creates the cluster of a valid spec; `None` after a dry run.
@@ -253,7 +267,13 @@ fn print_plan(session: &Session<impl Engine>, plan: &Plan) -> Result<()> {
     if session.json() { session.print_json(&plan.to_json()) } else { session.print(&plan.to_string()) }
 }
 
-fn announce(session: &Session<impl Engine>, plan: &Plan, created: &Created, args: &CreateCluster) -> Result<()> {
+fn announce(
+    session: &Session<impl Engine>,
+    plan: &Plan,
+    created: &Created,
+    args: &CreateCluster,
+    applied: &[String],
+) -> Result<()> {
     let name = plan.layout.name();
     let marks = created.timings.marks();
     if session.json() {
@@ -263,6 +283,7 @@ fn announce(session: &Session<impl Engine>, plan: &Plan, created: &Created, args
             "context": context_name(name),
             "createId": plan.layout.create_id,
             "addons": plan.layout.spec.addons,
+            "applied": applied,
             "nodes": plan.layout.nodes.iter().map(|n| json!({
                 "name": n.spec.name.as_str(),
                 "role": n.spec.role.as_str(),

@@ -26,8 +26,9 @@ const RETRY: Duration = Duration::from_millis(50);
 /// How many pieces of the stream may wait for the slowest node.
 const AHEAD: usize = 16;
 
+/// What was loaded, and into which nodes.
 #[derive(Serialize)]
-struct Loaded {
+pub struct Loaded {
     images: Vec<String>,
     nodes: Vec<String>,
 }
@@ -39,36 +40,58 @@ pub async fn run(session: &Session<impl Engine>, what: Load) -> Result<()> {
         Load::DockerImage { images, cluster, nodes } => {
             let cluster = cluster::find(&*engine, &cluster.name).await?;
             let nodes = choose(&cluster, &nodes)?;
-            let info = engine.info().await?;
-            for image in &images {
-                let Some(found) = engine.find_image(image).await? else {
-                    return Err(Error::new(
-                        ErrorKind::NotFound,
-                        format!("image `{image}` is not in the host's Docker"),
-                    )
-                    .state("nothing was loaded")
-                    .hint(format!("see what is there with `docker images`, or fetch it with `docker pull {image}`")));
-                };
-                if !found.arch.is_empty() && found.arch != info.arch {
-                    return Err(Error::new(
-                        ErrorKind::Environment,
-                        format!("image `{image}` is for {}, the nodes are {}", found.arch, info.arch),
-                    )
-                    .state("nothing was loaded")
-                    .hint(format!("fetch the right one with `docker pull --platform linux/{} {image}`", info.arch)));
-                }
-            }
-            let names = images.iter().map(|i| full_name(i)).collect();
-            let stream = engine.save_images(&images).await?;
-            load(session, engine, nodes, names, stream).await
+            report(session, &from_docker(session, engine, nodes, &images).await?)
         }
         Load::ImageArchive { file, cluster, nodes } => {
             let cluster = cluster::find(&*engine, &cluster.name).await?;
             let nodes = choose(&cluster, &nodes)?;
             let (names, stream) = super::blocking(move || open(&file)).await?;
-            load(session, engine, nodes, names, stream).await
+            report(session, &load(session, engine, nodes, names, stream).await?)
         }
     }
+}
+
+fn report(session: &Session<impl Engine>, loaded: &Loaded) -> Result<()> {
+    if session.json() { session.print_json(loaded) } else { Ok(()) }
+}
+
+/// Loads images of the host's Docker into nodes.
+pub async fn from_docker<E: Engine>(
+    session: &Session<E>,
+    engine: Arc<E>,
+    nodes: Vec<String>,
+    images: &[String],
+) -> Result<Loaded> {
+    let info = engine.info().await?;
+    for image in images {
+        let Some(found) = engine.find_image(image).await? else {
+            return Err(Error::new(ErrorKind::NotFound, format!("image `{image}` is not in the host's Docker"))
+                .state("nothing was loaded")
+                .hint(format!("see what is there with `docker images`, or fetch it with `docker pull {image}`")));
+        };
+        if !found.arch.is_empty() && found.arch != info.arch {
+            return Err(Error::new(
+                ErrorKind::Environment,
+                format!("image `{image}` is for {}, the nodes are {}", found.arch, info.arch),
+            )
+            .state("nothing was loaded")
+            .hint(format!("fetch the right one with `docker pull --platform linux/{} {image}`", info.arch)));
+        }
+    }
+    let names = images.iter().map(|i| full_name(i)).collect();
+    let stream = engine.save_images(images).await?;
+    load(session, engine, nodes, names, stream).await
+}
+
+/// Whether every one of these nodes has an image.
+pub async fn everywhere<E: Engine>(engine: &E, nodes: &[String], image: &str) -> Result<bool> {
+    let name = full_name(image);
+    for node in nodes {
+        if !has(engine, node, &name).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Reads the names out of an archive first, so that a file that is no archive reaches no node.
@@ -118,7 +141,7 @@ async fn load<E: Engine>(
     nodes: Vec<String>,
     names: Vec<String>,
     mut stream: ByteStream,
-) -> Result<()> {
+) -> Result<Loaded> {
     let what = names.join(", ");
     let step = session.steps().start(format!("loading {what} into {} nodes", nodes.len()));
     let mut pipes = Vec::new();
@@ -172,7 +195,7 @@ async fn load<E: Engine>(
         return Err(error);
     }
     step.done(format!("loaded {what} into {} nodes", nodes.len()));
-    if session.json() { session.print_json(&Loaded { images: names, nodes }) } else { Ok(()) }
+    Ok(Loaded { images: names, nodes })
 }
 
 /// Feeds one node's containerd and checks that its CRI side then knows every image.
@@ -220,15 +243,20 @@ async fn import<E: Engine>(
 /// Waits until the CRI plugin has taken the image over, which it does shortly after the import: it marks every image that
 /// the kubelet can use with a label of its own.
 async fn known_to_cri<E: Engine>(engine: &E, node: &str, name: &str) -> Result<()> {
-    let filter = format!("name=={name}");
-    let list = ExecSpec::new(["ctr", "--namespace=k8s.io", "images", "list", filter.as_str()]);
     let deadline = Instant::now() + CRI_TAKES_OVER;
     while Instant::now() < deadline {
-        let outcome = engine.exec(node, &list).await?;
-        if String::from_utf8_lossy(&outcome.stdout).contains("io.cri-containerd.image=managed") {
+        if has(engine, node, name).await? {
             return Ok(());
         }
         tokio::time::sleep(RETRY).await;
     }
     Err(Error::failed("the image is not there after the import").cause(format!("`{name}` is unknown to its CRI")))
+}
+
+/// Whether the CRI plugin of a node knows an image by its full name.
+async fn has<E: Engine>(engine: &E, node: &str, name: &str) -> Result<bool> {
+    let filter = format!("name=={name}");
+    let list = ExecSpec::new(["ctr", "--namespace=k8s.io", "images", "list", filter.as_str()]);
+    let outcome = engine.exec(node, &list).await?;
+    Ok(String::from_utf8_lossy(&outcome.stdout).contains("io.cri-containerd.image=managed"))
 }

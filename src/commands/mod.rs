@@ -15,6 +15,7 @@ pub mod lifecycle;
 pub mod list;
 pub mod load;
 pub mod logs;
+pub mod manifests;
 pub mod sample;
 pub mod shell;
 pub mod status;

@@ -1,7 +1,6 @@
 //! Runs `knarr sample`: the embedded samples into a cluster and out of it.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -15,8 +14,9 @@ use crate::config::DEFAULT_NAME;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::kinds::{NAMESPACE, VOLUME};
-use crate::kubernetes::{Kubernetes, Progress, Selection, objects};
-use crate::samples::{self, LABEL, Sample, works};
+use crate::kubernetes::{Kubernetes, Selection, objects};
+use crate::manifests::wait::{Waits, until_they_work};
+use crate::samples::{self, LABEL, Sample};
 
 /// Between two looks at what is being deleted: the end of an object is nothing that a watch could bring up.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -89,7 +89,7 @@ async fn apply(session: &Session<impl Engine>, sample: &Sample, args: &InCluster
         if sample.is_broken() {
             Ok(())
         } else {
-            until_it_works(&*kubernetes, &objects, &waits, &|what| step.progress(what)).await
+            until_they_work(&*kubernetes, &objects, &waits, &|what| step.progress(what)).await
         }
     };
     let headline = format!("sample `{name}` does not work");
@@ -183,60 +183,6 @@ async fn must_be_ours(kubernetes: &dyn Kubernetes, sample: &Sample, objects: &[V
             "change the names in what `knarr sample show {}` prints, and apply that with kubectl",
             sample.name
         )))
-}
-
-/// Waits for all objects at once.
-async fn until_it_works(
-    kubernetes: &dyn Kubernetes,
-    objects: &[Value],
-    waits: &Waits,
-    progress: Progress<'_>,
-) -> Result<()> {
-    let one = |object: &Value, kind| {
-        let name = objects::describe(object);
-        let fields = format!("metadata.name={}", object["metadata"]["name"].as_str().unwrap_or_default());
-        let namespace = object["metadata"]["namespace"].as_str().map(str::to_owned);
-        async move {
-            let selection = Selection { namespace: namespace.as_deref(), labels: "", fields: &fields };
-            let mut done = |object: &Value| {
-                let missing = works::missing(object);
-                let done = missing.is_none();
-                progress(&waits.set(&name, missing));
-                done
-            };
-            kubernetes.watch_until(kind, selection, &mut done, progress).await
-        }
-    };
-    let waited = objects.iter().filter_map(|object| works::kind_of(object).map(|kind| one(object, kind)));
-    try_join_all(waited).await.map(|_| ())
-}
-
-/// What is still waited for, by object.
-#[derive(Default)]
-struct Waits(Mutex<BTreeMap<String, String>>);
-
-impl Waits {
-    /// Notes what an object lacks, or that it lacks nothing; returns all that is waited for.
-    fn set(&self, name: &str, missing: Option<String>) -> String {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match missing {
-            Some(missing) => all.insert(name.to_owned(), missing),
-            None => all.remove(name),
-        };
-        all.iter().map(|(name, missing)| format!("{name}: {missing}")).collect::<Vec<_>>().join(", ")
-    }
-
-    /// Notes that exactly these are still there.
-    fn only(&self, names: Vec<String>) -> String {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *all = names.into_iter().map(|name| (name, "still there".to_owned())).collect();
-        all.keys().cloned().collect::<Vec<_>>().join(", ")
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|(name, missing)| format!("{name}: {missing}")).collect()
-    }
 }
 
 /// The flag that names a cluster which is not the default one.

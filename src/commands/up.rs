@@ -72,6 +72,8 @@ fn create_flags(args: &Up, name: &str) -> CreateCluster {
         api_port: None,
         addons: Vec::new(),
         no_addons: Vec::new(),
+        manifests: Vec::new(),
+        load_images: false,
         wait: args.wait,
         retain: false,
         dry_run: false,

@@ -48,6 +48,8 @@ pub struct Overrides {
     pub addons: Vec<String>,
     /// `--no-addon`: addons to turn off.
     pub no_addons: Vec<String>,
+    /// `--manifest`: applied behind those of the file.
+    pub manifests: Vec<String>,
 }
 
 /// What validation must know of the program and of the machine.

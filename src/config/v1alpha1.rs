@@ -46,6 +46,8 @@ pub struct Cluster {
     pub audit: bool,
     /// What runs beside Kubernetes itself: addons switched on or off, or a list of those to switch on beside the defaults.
     pub addons: Addons,
+    /// Manifests applied once the cluster is usable: files and folders; relative paths start at the folder of this file.
+    pub manifests: Vec<String>,
 }
 
 /// One node, or `count` equal ones.

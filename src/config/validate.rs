@@ -3,6 +3,7 @@
 mod addons;
 mod args;
 mod labels;
+mod manifests;
 mod mounts;
 mod networking;
 mod nodes;
@@ -98,6 +99,7 @@ pub(super) fn validate(input: &Input<'_>) -> Result<(ClusterSpec, Vec<String>), 
     let runtime_config = args::runtime_config(&mut check);
     let extra_args = args::extra_args(&mut check);
     let addons = addons::chosen(&mut check);
+    let manifests = manifests::manifests(&mut check);
     let Check { mut problems, warnings, .. } = check;
     if let (Some(name), Some(image), Some(networking), true) = (name, image, networking, problems.is_empty()) {
         let nodes = drafts_into_nodes(&name, drafts, &mut problems);
@@ -113,6 +115,7 @@ pub(super) fn validate(input: &Input<'_>) -> Result<(ClusterSpec, Vec<String>), 
                 extra_args,
                 audit,
                 addons,
+                manifests,
             };
             return Ok((spec, warnings));
         }

@@ -1,8 +1,10 @@
 //! The real API server, spoken to with kube: the only file that names it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod foreign;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -20,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::kinds::{Kind, POD_METRICS};
 use super::{
-    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Selection,
+    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Scope, Selection,
     objects,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -52,21 +54,25 @@ impl Connect for KubeConnector {
         .map_err(|_| wrong("client certificate"))?;
         config.connect_timeout = Some(Duration::from_secs(5));
         let client = Client::try_from(config).map_err(|e| wrong("certificates").source(&e))?;
-        Ok(Arc::new(KubeClient { client, url: access.url.clone() }))
+        Ok(Arc::new(KubeClient { client, url: access.url.clone(), served: Mutex::default() }))
     }
 }
 
 struct KubeClient {
     client: Client,
     url: String,
+    /// The kinds that were asked for.
+    served: Mutex<HashMap<GroupVersionKind, (ApiResource, Scope)>>,
 }
 
 impl KubeClient {
     fn api_of(&self, object: &Value) -> Api<DynamicObject> {
         let (group, version) = objects::group_version(object);
         let kind = object["kind"].as_str().unwrap_or_default();
-        // Every kind that we apply follows the plural rule, so no discovery request is needed.
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(&group, &version, kind));
+        let gvk = GroupVersionKind::gvk(&group, &version, kind);
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner).get(&gvk).map(|(r, _)| r.clone());
+        // Every kind that we apply ourselves follows the plural rule, so no discovery request is needed.
+        let resource = served.unwrap_or_else(|| ApiResource::from_gvk(&gvk));
         match object["metadata"]["namespace"].as_str() {
             Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
             None => Api::all_with(self.client.clone(), &resource),
@@ -228,6 +234,14 @@ impl Kubernetes for KubeClient {
             }
         }
         .boxed()
+    }
+
+    fn scope<'a>(&'a self, object: &'a Value) -> BoxFuture<'a, Result<Option<Scope>>> {
+        self.discover(object).boxed()
+    }
+
+    fn submit<'a>(&'a self, object: &'a Value, progress: Progress<'a>) -> BoxFuture<'a, Result<()>> {
+        self.apply_strictly(object, progress).boxed()
     }
 
     fn node_stats<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Value>> {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::kinds::Kind;
 use super::{
-    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Selection,
+    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Scope, Selection,
     objects,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -18,6 +18,8 @@ use crate::error::{Error, ErrorKind, Result};
 pub struct Script {
     /// The operation that fails, by name: `apply`, `answers`, …
     pub fails: Option<&'static str>,
+    /// The object that is refused, as messages call it.
+    pub refuses: Option<&'static str>,
     /// The operation that never answers.
     pub hangs: Option<&'static str>,
 }
@@ -31,6 +33,8 @@ pub struct FakeKubernetes {
     nodes: Arc<Mutex<Vec<String>>>,
     /// What `list` and `get` find.
     objects: Vec<Value>,
+    /// What was submitted.
+    submitted: Arc<Mutex<Vec<Value>>>,
     /// What `logs` finds, by Pod.
     logs: std::collections::BTreeMap<String, String>,
 }
@@ -108,6 +112,31 @@ impl Kubernetes for FakeKubernetes {
         let same = |known: &&Value| objects::describe(known) == objects::describe(object);
         let found = self.objects.iter().find(same).cloned();
         self.act("current", format!("read {}", objects::describe(object))).map(|done| done.map(|()| found)).boxed()
+    }
+
+    fn scope<'a>(&'a self, object: &'a Value) -> BoxFuture<'a, Result<Option<Scope>>> {
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let group = objects::group_version(object).0;
+        let submitted = self.submitted.lock().map(|all| all.clone()).unwrap_or_default();
+        let defines = |d: &Value| d["spec"]["group"] == group.as_str() && d["spec"]["names"]["kind"] == kind;
+        // Groups of Kubernetes itself have no dot, or end in its name; all others must have been defined.
+        let known = !group.contains('.') || group.ends_with("k8s.io") || submitted.iter().any(defines);
+        let of_cluster = ["Namespace", "ClusterRole", "PersistentVolume", "StorageClass", "CustomResourceDefinition"];
+        let scope = if of_cluster.contains(&kind) { Scope::Cluster } else { Scope::Namespaced };
+        let answer = known.then_some(scope);
+        self.act("scope", format!("scope of {kind}")).map(move |done| done.map(|()| answer)).boxed()
+    }
+
+    fn submit<'a>(&'a self, object: &'a Value, _: Progress<'a>) -> BoxFuture<'a, Result<()>> {
+        let name = objects::describe(object);
+        if self.script.refuses == Some(name.as_str()) {
+            let refusal = Error::failed(format!("cannot apply {name}")).cause("the script refuses it");
+            return futures::future::ready(Err(refusal)).boxed();
+        }
+        if let Ok(mut submitted) = self.submitted.lock() {
+            submitted.push(object.clone());
+        }
+        self.act("submit", format!("submit {name}"))
     }
 
     fn node_stats<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Value>> {

@@ -71,6 +71,15 @@ pub struct NodeHealth {
     pub version: String,
 }
 
+/// Where the objects of a kind live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// In namespaces.
+    Namespaced,
+    /// In the cluster as a whole.
+    Cluster,
+}
+
 /// Which objects of a kind are meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Selection<'a> {
@@ -135,6 +144,11 @@ pub trait Kubernetes: Send + Sync {
     fn delete<'a>(&'a self, objects: &'a [Value]) -> BoxFuture<'a, Result<()>>;
     /// An object as the server has it now; `None` when there is none of its kind, namespace and name.
     fn current<'a>(&'a self, object: &'a Value) -> BoxFuture<'a, Result<Option<Value>>>;
+    /// Where the kind of an object lives; `None` if the server does not know it. A kind that is not among those of
+    /// Kubernetes itself must be asked for before its objects are applied, read or deleted.
+    fn scope<'a>(&'a self, object: &'a Value) -> BoxFuture<'a, Result<Option<Scope>>>;
+    /// Applies one object of a person's: server-side and strictly, so that what is wrong with it is an error at once.
+    fn submit<'a>(&'a self, object: &'a Value, progress: Progress<'a>) -> BoxFuture<'a, Result<()>>;
     /// What a node's kubelet measured of its Pods, through the API server.
     fn node_stats<'a>(&'a self, node: &'a str) -> BoxFuture<'a, Result<Value>>;
     /// Sets what an administrator must set on each Node as it registers; returns when all are done.

@@ -52,6 +52,7 @@ pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
             extra_args: BTreeMap::new(),
             audit: false,
             addons: crate::addons::by_default(),
+            manifests: Vec::new(),
         },
         subnet: "10.89.0.0/24".parse().expect("a subnet"),
         gateway: Ipv4Addr::new(10, 89, 0, 1),

@@ -43,6 +43,9 @@ impl fmt::Display for Plan {
                 }
             }
         }
+        for manifest in &layout.spec.manifests {
+            writeln!(f, "\nthen apply the manifests of {manifest} and wait until they work")?;
+        }
         for node in &layout.nodes {
             let file = render::node_file(layout, node);
             writeln!(f, "\nprocesses of {}", node.spec.name)?;
@@ -166,6 +169,7 @@ impl Plan {
                 "ipRange": layout.ip_range,
             },
             "addons": layout.spec.addons,
+            "manifests": layout.spec.manifests.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "phases": self.phases.iter().map(|p| p.title.clone()).collect::<Vec<_>>(),
             "nodes": nodes,
         })

@@ -13,8 +13,6 @@
 //! #   what is in its answer
 //! ```
 
-pub mod works;
-
 use include_dir::{Dir, include_dir};
 use serde_json::Value;
 

@@ -5,6 +5,7 @@
 pub mod values;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -35,6 +36,26 @@ pub struct ClusterSpec {
     pub audit: bool,
     /// What runs beside Kubernetes itself.
     pub addons: Chosen,
+    /// What is applied to the new cluster, in this order.
+    pub manifests: Vec<Manifest>,
+}
+
+/// Where manifests of the user's own come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Manifest {
+    /// Standard input.
+    Stdin,
+    /// A file, or a folder of files; absolute.
+    Path(PathBuf),
+}
+
+impl fmt::Display for Manifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdin => f.write_str("standard input"),
+            Self::Path(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 /// The components that take extra arguments.

@@ -16,6 +16,7 @@ mod scene;
 mod shared;
 mod wait;
 
+mod addons;
 mod api_access;
 mod archives;
 mod components;
@@ -28,6 +29,8 @@ mod killed;
 mod kubeconfig;
 mod leftovers;
 mod load_balancer;
+mod manifests;
+mod metrics;
 mod network;
 mod network_policy;
 mod one_node;
@@ -38,6 +41,7 @@ mod restart;
 mod rows;
 mod samples;
 mod secrets;
+mod storage;
 mod streams;
 mod up;
 mod why;
@@ -64,6 +68,8 @@ const ALL: &[(&str, &[Case])] = &[
     ("dashboard", dashboard::CASES),
     ("secrets", secrets::CASES),
     ("api_access", api_access::CASES),
+    ("metrics", metrics::CASES),
+    ("storage", storage::CASES),
     ("images", images::CASES),
     ("archives", archives::CASES),
     ("why", why::CASES),
@@ -77,6 +83,8 @@ const ALL: &[(&str, &[Case])] = &[
     ("crash_loop", crash_loop::CASES),
     ("restart", restart::CASES),
     ("load_balancer", load_balancer::CASES),
+    ("addons", addons::CASES),
+    ("manifests", manifests::CASES),
     ("readme", readme::CASES),
     ("up", up::CASES),
 ];

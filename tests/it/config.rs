@@ -102,6 +102,7 @@ fn flags_win_over_the_file() {
         api_port: Some(7443),
         addons: vec!["ingress".into()],
         no_addons: vec!["storage".into()],
+        manifests: Vec::new(),
     };
     let text = "apiVersion: knarr.dev/v1alpha1\nkind: Cluster\nname: dev\nimage: a\nnetworking: {apiServerPort: 1}\n";
     let spec = load(&file(text), &flags).expect("fine").spec;
@@ -150,6 +151,7 @@ fn wrong_flags_are_told_as_such() {
         api_port: Some(api_port),
         addons: vec!["ingres".into(), "storage".into()],
         no_addons: vec!["storage".into()],
+        manifests: Vec::new(),
     };
     let error = refusal(&Source::None, &flags("My_Cluster", 3, 4_000_000_000, 0));
     assert_eq!(error.kind, ErrorKind::Usage);

@@ -141,6 +141,7 @@ async fn the_result_as_json() {
         "storage": {}
       },
       "api": "https://127.0.0.1:PORT",
+      "applied": [],
       "cluster": "dev",
       "context": "knarr-dev",
       "createId": "UUID",

@@ -9,6 +9,7 @@ mod errors;
 mod faults;
 mod help;
 mod interrupt;
+mod manifests;
 mod output;
 mod race;
 mod urls;

@@ -1,11 +1,11 @@
-//! Whether one object of a sample does what it is for, read from its status alone.
+//! Whether one object does what it is for, read from its status alone.
 
 use serde_json::Value;
 
 use crate::kubernetes::kinds::{self, Kind};
 
 /// The kinds whose status tells.
-const TELLING: [Kind; 7] = [
+const TELLING: [Kind; 10] = [
     kinds::POD,
     kinds::DEPLOYMENT,
     kinds::REPLICA_SET,
@@ -13,6 +13,9 @@ const TELLING: [Kind; 7] = [
     kinds::DAEMON_SET,
     kinds::SERVICE,
     kinds::INGRESS,
+    kinds::JOB,
+    kinds::CLAIM,
+    kinds::CUSTOM_RESOURCE_DEFINITION,
 ];
 
 /// The kind of an object that one can wait for; none when it works as soon as it exists.
@@ -28,14 +31,21 @@ pub fn missing(object: &Value) -> Option<String> {
     let status = &object["status"];
     match object["kind"].as_str() {
         Some("Pod") => {
-            let conditions = status["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let ready = conditions.iter().any(|c| c["type"] == "Ready" && c["status"] == "True");
+            let ready = is_true(object, "Ready");
             let phase = status["phase"].as_str().unwrap_or("not seen yet");
             (!ready && phase != "Succeeded").then(|| format!("it is {phase}"))
         }
         Some("Service" | "Ingress") => {
             let addresses = status["loadBalancer"]["ingress"].as_array().map_or(0, Vec::len);
             (addresses == 0).then(|| "it has no address".to_owned())
+        }
+        Some("Job") => (!is_true(object, "Complete")).then(|| {
+            let (done, wanted) = (status["succeeded"].as_u64().unwrap_or(0), &object["spec"]["completions"]);
+            format!("{done} of {} done", wanted.as_u64().unwrap_or(1))
+        }),
+        Some("PersistentVolumeClaim") => (status["phase"] != "Bound").then(|| "it is not bound".to_owned()),
+        Some("CustomResourceDefinition") => {
+            (!is_true(object, "Established")).then(|| "it is not established".to_owned())
         }
         Some("DaemonSet") => {
             replicas(object, status["desiredNumberScheduled"].as_u64(), "numberReady", "updatedNumberScheduled")
@@ -44,6 +54,29 @@ pub fn missing(object: &Value) -> Option<String> {
         Some(_) => replicas(object, object["spec"]["replicas"].as_u64(), "availableReplicas", "updatedReplicas"),
         None => None,
     }
+}
+
+/// Why an object will never work, however long one waits.
+pub fn failed(object: &Value) -> Option<String> {
+    let because = |condition: &Value| {
+        let text = |key: &str| condition[key].as_str().filter(|text| !text.is_empty());
+        text("message").or(text("reason")).unwrap_or("no reason is given").to_owned()
+    };
+    match object["kind"].as_str() {
+        Some("Pod") if object["status"]["phase"] == "Failed" => Some(because(&object["status"])),
+        Some("Job") => condition(object, "Failed", "True").map(because),
+        Some("CustomResourceDefinition") => condition(object, "NamesAccepted", "False").map(because),
+        _ => None,
+    }
+}
+
+fn condition<'o>(object: &'o Value, kind: &str, status: &str) -> Option<&'o Value> {
+    let all = object["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
+    all.iter().find(|c| c["type"] == kind && c["status"] == status)
+}
+
+fn is_true(object: &Value, kind: &str) -> bool {
+    condition(object, kind, "True").is_some()
 }
 
 /// The controller must have seen the newest wish, and fulfilled it.
@@ -67,6 +100,18 @@ mod tests {
         assert_eq!(kind_of(&json!({"kind": "Service", "spec": {"type": "NodePort"}})), None);
         assert_eq!(kind_of(&json!({"kind": "ConfigMap"})), None);
         assert_eq!(kind_of(&json!({"kind": "Pod"})), Some(&kinds::POD));
+    }
+
+    #[test]
+    fn what_has_failed_is_not_waited_for() {
+        let job = |kind: &str| json!({"kind": "Job", "status": {"succeeded": 1, "conditions": [{"type": kind, "status": "True", "message": "too often"}]}});
+        assert_eq!((missing(&job("Complete")), failed(&job("Complete"))), (None, None));
+        assert_eq!(missing(&job("Failed")).as_deref(), Some("1 of 1 done"));
+        assert_eq!(failed(&job("Failed")).as_deref(), Some("too often"));
+        assert!(failed(&json!({"kind": "Pod", "status": {"phase": "Failed"}})).is_some());
+        assert_eq!(failed(&json!({"kind": "Pod", "status": {"phase": "Running"}})), None);
+        let definition = json!({"kind": "CustomResourceDefinition", "status": {"conditions": []}});
+        assert_eq!(missing(&definition).as_deref(), Some("it is not established"));
     }
 
     #[test]
