@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::{Session, table};
+use super::{Session, addons, table};
 use crate::cli::args::Sample as What;
 use crate::cli::args::sample::InCluster;
 use crate::cluster;
@@ -82,10 +82,12 @@ async fn apply(session: &Session<impl Engine>, sample: &Sample, args: &InCluster
     let objects = sample.objects()?;
     let kubernetes = reach(session, cluster).await?;
     must_be_ours(&*kubernetes, sample, &objects).await?;
+    addons::ensure(session, &args.cluster, &sample.addons(), args.wait, &format!("sample `{name}`")).await?;
     let step = session.steps().start(format!("applying sample `{name}`"));
     let waits = Waits::default();
     let work = async {
-        kubernetes.apply(&objects, &|what| step.progress(what)).await?;
+        kubernetes.apply(&objects, &|what| step.progress(waits.only([what.to_owned()]))).await?;
+        waits.only([]);
         if sample.is_broken() {
             Ok(())
         } else {
@@ -127,7 +129,7 @@ async fn delete(session: &Session<impl Engine>, sample: &Sample, args: &InCluste
                 if left.is_empty() {
                     return Ok(());
                 }
-                step.progress(waits.only(left));
+                step.progress(waits.only(left.iter().map(|name| format!("{name} is still there"))));
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };
@@ -223,20 +225,27 @@ impl Waits {
             Some(missing) => all.insert(name.to_owned(), missing),
             None => all.remove(name),
         };
-        all.iter().map(|(name, missing)| format!("{name}: {missing}")).collect::<Vec<_>>().join(", ")
+        join(&all).join(", ")
     }
 
-    /// Notes that exactly these are still there.
-    fn only(&self, names: Vec<String>) -> String {
+    /// Notes that exactly these sentences hold.
+    fn only(&self, sentences: impl IntoIterator<Item = String>) -> String {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *all = names.into_iter().map(|name| (name, "still there".to_owned())).collect();
-        all.keys().cloned().collect::<Vec<_>>().join(", ")
+        *all = sentences.into_iter().map(|sentence| (sentence, String::new())).collect();
+        join(&all).join(", ")
     }
 
     fn lines(&self) -> Vec<String> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|(name, missing)| format!("{name}: {missing}")).collect()
+        join(&all)
     }
+}
+
+fn join(all: &BTreeMap<String, String>) -> Vec<String> {
+    let line = |(name, missing): (&String, &String)| {
+        if missing.is_empty() { name.clone() } else { format!("{name}: {missing}") }
+    };
+    all.iter().map(line).collect()
 }
 
 /// The flag that names a cluster which is not the default one.
