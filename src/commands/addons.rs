@@ -10,8 +10,8 @@ use time::OffsetDateTime;
 use super::{Session, table};
 use crate::addons::state::{self, Found, State};
 use crate::addons::{self, Addon, LABEL, Settings, Site};
-use crate::cli::args::Addons;
 use crate::cli::args::addons::{Disable, Enable};
+use crate::cli::args::{Addons, OneCluster};
 use crate::cluster;
 use crate::config::unknown;
 use crate::engine::Engine;
@@ -144,7 +144,41 @@ fn parse_settings(chosen: &[&'static Addon], texts: &[String]) -> Result<Vec<(&'
     refuse(wrong).map(|()| out)
 }
 
+/// Switches on those of these addons that are off, and says why.
+pub async fn ensure(
+    session: &Session<impl Engine>,
+    cluster: &OneCluster,
+    names: &[&str],
+    wait: Duration,
+    why: &str,
+) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let (kubernetes, _) = reach(session, &cluster.name).await?;
+    let found = state::look(&*kubernetes).await?;
+    let off = found.iter().filter(|f| f.state == State::Off && names.contains(&f.addon.name));
+    let off: Vec<String> = off.map(|f| f.addon.name.to_owned()).collect();
+    if off.is_empty() {
+        return Ok(());
+    }
+    session.note(format!("{why} needs {}, which the cluster does not have yet", off.join(", ")));
+    let args = Enable { addons: off, settings: Vec::new(), wait, cluster: cluster.clone() };
+    switch_on(session, &args).await.map(|_| ())
+}
+
 async fn enable(session: &Session<impl Engine>, args: &Enable) -> Result<()> {
+    let ready = switch_on(session, args).await?;
+    if session.json() {
+        session.print_json(&json!({
+            "cluster": args.cluster.name,
+            "addons": ready.iter().map(|found| as_json(found, None)).collect::<Vec<_>>(),
+        }))?;
+    }
+    Ok(())
+}
+
+async fn switch_on(session: &Session<impl Engine>, args: &Enable) -> Result<Vec<Found>> {
     let chosen = known(&args.addons)?;
     let wanted_settings = parse_settings(&chosen, &args.settings)?;
     let (kubernetes, site) = reach(session, &args.cluster.name).await?;
@@ -183,13 +217,7 @@ async fn enable(session: &Session<impl Engine>, args: &Enable) -> Result<()> {
             ));
         }
     }
-    if session.json() {
-        session.print_json(&json!({
-            "cluster": args.cluster.name,
-            "addons": ready.iter().map(|found| as_json(found, None)).collect::<Vec<_>>(),
-        }))?;
-    }
-    Ok(())
+    Ok(ready)
 }
 
 /// Refuses to take over what somebody else put into the cluster under the same names.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::{Session, table};
+use super::{Session, addons, table};
 use crate::cli::args::Sample as What;
 use crate::cli::args::sample::InCluster;
 use crate::cluster;
@@ -82,10 +82,12 @@ async fn apply(session: &Session<impl Engine>, sample: &Sample, args: &InCluster
     let objects = sample.objects()?;
     let kubernetes = reach(session, cluster).await?;
     must_be_ours(&*kubernetes, sample, &objects).await?;
+    addons::ensure(session, &args.cluster, &sample.addons(), args.wait, &format!("sample `{name}`")).await?;
     let step = session.steps().start(format!("applying sample `{name}`"));
     let waits = Waits::default();
     let work = async {
-        kubernetes.apply(&objects, &|what| step.progress(what)).await?;
+        kubernetes.apply(&objects, &|what| step.progress(waits.only([what.to_owned()]))).await?;
+        waits.only([]);
         if sample.is_broken() {
             Ok(())
         } else {
@@ -127,7 +129,7 @@ async fn delete(session: &Session<impl Engine>, sample: &Sample, args: &InCluste
                 if left.is_empty() {
                     return Ok(());
                 }
-                step.progress(waits.only(left));
+                step.progress(waits.only(left.iter().map(|name| format!("{name} is still there"))));
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         };

@@ -144,6 +144,8 @@ fn passes(error: &kube::Error) -> bool {
         kube::Error::Api(status) if status.code == 422 => {
             status.message.contains("the provided network does not match the current range")
         }
+        // The object does not fit its kind, which the server says as if it were its own fault.
+        kube::Error::Api(status) if status.message.contains("failed to create typed patch object") => false,
         // 404 stands for an API group or namespace that is not there yet.
         kube::Error::Api(status) => matches!(status.code, 403 | 404 | 409 | 429 | 500..=599),
         kube::Error::HyperError(_) | kube::Error::Service(_) => true,

@@ -43,7 +43,7 @@ spec:
     image: knarr.dev/busybox:v1.37
     volumeMounts: [{name: seen, mountPath: /seen}]
     # The first run fails, the second stays.
-    command: [sh, -c, 'if mkdir /seen/once; then echo the first run; exit 3; fi; echo the second run; sleep 3600']
+    command: [sh, -c, 'if mkdir /seen/once 2>/dev/null; then echo the first run; exit 3; fi; echo the second run; sleep 3600']
 ---
 apiVersion: v1
 kind: Pod
