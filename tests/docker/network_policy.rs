@@ -20,16 +20,7 @@ pub const CASES: &[Case] = &[
 
 const TABLE: [&str; 5] = ["nft", "list", "table", "inet", "knarr-policy"];
 
-/// UNTIL THE ADDONS ARE THERE: applies the addon as `knarr create` will, and waits for it.
-fn addon(scene: &Scene, cluster: &Cluster, nodes: usize) {
-    let there = cluster.exec(&cluster.control_plane(), &["ctr", "-n", "k8s.io", "images", "ls", "-q"]).ok();
-    if !there.out().contains("knarr.dev/policy:v1") {
-        scene.knarr(&["load", "docker-image", "knarr.dev/policy:v1", "--name", &cluster.name]).ok();
-    }
-    cluster.apply(include_str!("../../manifests/addons/network-policy.yaml"));
-    enforcing(cluster, nodes);
-}
-
+/// The addon is on by default; it starts in the background.
 fn enforcing(cluster: &Cluster, nodes: usize) {
     until("every node enforces", seconds(60), || {
         let set = cluster.get(&["daemonset", "-n", "kube-system", "knarr-network-policy"]);
@@ -41,7 +32,7 @@ fn enforcing(cluster: &Cluster, nodes: usize) {
 fn who_may_reach_whom(scene: &Scene) {
     let shared = shared::cluster(scene);
     let cluster = &shared.cluster;
-    addon(scene, cluster, 3);
+    enforcing(cluster, 3);
     cluster.apply(&pods::manifest(&shared.nodes));
     let wait = ["wait", "pods", "-A", "-l", "table=np", "--for=condition=Ready", "--timeout=170s"];
     cluster.kubectl(&wait).ok();
@@ -94,7 +85,7 @@ fn a_change_cuts_and_opens_what_is_established(scene: &Scene) {
     const NAMESPACE: &str = "np-cut";
     let shared = shared::cluster(scene);
     let cluster = &shared.cluster;
-    addon(scene, cluster, 3);
+    enforcing(cluster, 3);
     let server = with_server(cluster, NAMESPACE, &shared.nodes[2]);
     cluster.apply(&pods::pod("client", NAMESPACE, "app: client", &shared.nodes[1], false));
     ready(cluster, NAMESPACE, "client");
@@ -138,7 +129,7 @@ fn a_pod_is_isolated_before_it_starts(scene: &Scene) {
     const NAMESPACE: &str = "np-young";
     let shared = shared::cluster(scene);
     let cluster = &shared.cluster;
-    addon(scene, cluster, 3);
+    enforcing(cluster, 3);
     let server = with_server(cluster, NAMESPACE, &shared.nodes[2]);
     let spec = "{podSelector: {matchLabels: {app: young}}, policyTypes: [Egress]}";
     cluster.apply(&pods::policy(NAMESPACE, "young", spec));
@@ -168,7 +159,7 @@ fn rules_outlive_all_but_the_addon(scene: &Scene) {
     const NAMESPACE: &str = "np-main";
     let cluster = scene.cluster("policy");
     cluster.create(&[]);
-    addon(scene, &cluster, 1);
+    enforcing(&cluster, 1);
     let node = cluster.control_plane();
     with_server(&cluster, NAMESPACE, &node);
     cluster.apply(&pods::pod("client", NAMESPACE, "app: client", &node, false));
@@ -201,7 +192,8 @@ fn rules_outlive_all_but_the_addon(scene: &Scene) {
     until("the process is another one", seconds(60), || {
         cluster.exec(&node, &TABLE).ok();
         let status = cluster.get(&["daemonset", "-n", "kube-system", "knarr-network-policy"])["status"].clone();
-        let done = status["updatedNumberScheduled"] == 1 && status["numberReady"] == 1 && status["observedGeneration"] == 2;
+        let done =
+            status["updatedNumberScheduled"] == 1 && status["numberReady"] == 1 && status["observedGeneration"] == 2;
         if done { Ok(()) } else { Err(status.to_string()) }
     });
     shut("after a restart of the process");
@@ -220,7 +212,7 @@ fn rules_outlive_all_but_the_addon(scene: &Scene) {
     });
     shut("after a restart of the node");
 
-    cluster.kubectl(&["delete", "-n", "kube-system", "daemonset", "knarr-network-policy"]).ok();
+    scene.knarr(&["addons", "disable", "network-policy", "--name", &cluster.name]).ok();
     until("the rules end with the addon", seconds(60), || {
         let run = cluster.exec(&node, &TABLE);
         if run.status == 1 { Ok(()) } else { Err(run.to_string()) }

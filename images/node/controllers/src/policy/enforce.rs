@@ -14,6 +14,7 @@ use super::apply::apply;
 use super::compile::compile;
 use super::facts::{self, Facts, Labels, Policy};
 use super::mirror::Mirror;
+use super::ruleset::Guard;
 use super::text::print;
 
 /// How many events are taken over before the rules are made again, if so many are there already.
@@ -23,9 +24,9 @@ const BURST: usize = 1024;
 const AGAIN: Duration = Duration::from_secs(2);
 
 enum Heard {
-    Pod(Event<Pod>),
-    Namespace(Event<PartialObjectMeta<Namespace>>),
-    Policy(Event<NetworkPolicy>),
+    Pod(Box<Event<Pod>>),
+    Namespace(Box<Event<PartialObjectMeta<Namespace>>>),
+    Policy(Box<Event<NetworkPolicy>>),
 }
 
 /// Everything that is known, and whether it is everything.
@@ -41,11 +42,11 @@ impl Known {
     fn take(&mut self, heard: Heard) -> bool {
         let facts = &mut self.facts;
         match heard {
-            Heard::Pod(event) => self.pods.take(&mut facts.pods, event, facts::Pod::of),
-            Heard::Policy(event) => self.policies.take(&mut facts.policies, event, |p| Some(Policy::of(p))),
+            Heard::Pod(event) => self.pods.take(&mut facts.pods, *event, facts::Pod::of),
+            Heard::Policy(event) => self.policies.take(&mut facts.policies, *event, |p| Some(Policy::of(p))),
             Heard::Namespace(event) => {
                 let labels = |n: &PartialObjectMeta<Namespace>| Some(n.metadata.labels.clone().unwrap_or_default());
-                self.namespaces.take(&mut facts.namespaces, event, labels)
+                self.namespaces.take(&mut facts.namespaces, *event, labels)
             }
         }
     }
@@ -85,12 +86,12 @@ async fn bring_into_force(facts: &Facts, node: &str, in_force: &mut Option<Strin
     if in_force.as_ref() == Some(&text) {
         return;
     }
-    let compiled = begun.elapsed();
+    let (compiled, begun) = (begun.elapsed(), Instant::now());
     match apply(&text).await {
         Ok(()) => {
-            let pods: usize =
-                [&ruleset.ingress, &ruleset.egress].map(|g| g.groups.iter().map(|g| g.pods.len()).sum()).iter().sum();
-            tracing::info!(isolated = pods, bytes = text.len(), ?compiled, applied = ?begun.elapsed() - compiled, "new rules");
+            let pods = |guard: &Guard| guard.groups.iter().map(|group| group.pods.len()).sum::<usize>();
+            let (ingress, egress) = (pods(&ruleset.ingress), pods(&ruleset.egress));
+            tracing::info!(ingress, egress, bytes = text.len(), ?compiled, applied = ?begun.elapsed(), "new rules");
             *in_force = Some(text);
         }
         Err(why) => {
@@ -117,11 +118,11 @@ fn hear(client: Client) -> BoxStream<'static, Heard> {
 /// The events of a watch; what breaks it is logged, and the watch begins anew by itself.
 fn understood<K: Send + 'static>(
     events: BoxStream<'static, watcher::Result<Event<K>>>,
-    heard: fn(Event<K>) -> Heard,
+    heard: fn(Box<Event<K>>) -> Heard,
 ) -> BoxStream<'static, Heard> {
     let logged = events.filter_map(move |event| async move {
         match event {
-            Ok(event) => Some(heard(event)),
+            Ok(event) => Some(heard(Box::new(event))),
             Err(why) => {
                 tracing::warn!(%why, "a watch broke");
                 None
