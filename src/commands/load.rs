@@ -17,6 +17,7 @@ use crate::engine::{ByteStream, Engine, ExecOutput, ExecSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
 use crate::image::archive;
+use crate::image::reference::full_name;
 
 /// How long the CRI plugin may take to notice a new image.
 const CRI_TAKES_OVER: Duration = Duration::from_secs(5);
@@ -230,30 +231,4 @@ async fn known_to_cri<E: Engine>(engine: &E, node: &str, name: &str) -> Result<(
         tokio::time::sleep(RETRY).await;
     }
     Err(Error::failed("the image is not there after the import").cause(format!("`{name}` is unknown to its CRI")))
-}
-
-/// The full name under which containerd keeps an image: registry, path and tag.
-fn full_name(image: &str) -> String {
-    let (first, rest) = image.split_once('/').unwrap_or(("", image));
-    let is_registry = first.contains(['.', ':']) || first == "localhost";
-    let with_registry = match (is_registry, first.is_empty()) {
-        (true, _) => image.to_owned(),
-        (false, true) => format!("docker.io/library/{image}"),
-        (false, false) => format!("docker.io/{image}"),
-    };
-    let last = rest.rsplit('/').next().unwrap_or(rest);
-    if last.contains([':', '@']) { with_registry } else { format!("{with_registry}:latest") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::full_name;
-
-    #[test]
-    fn names_are_completed_as_containerd_does() {
-        assert_eq!(full_name("app"), "docker.io/library/app:latest");
-        assert_eq!(full_name("me/app:2"), "docker.io/me/app:2");
-        assert_eq!(full_name("knarr.dev/hello:v1"), "knarr.dev/hello:v1");
-        assert_eq!(full_name("localhost:5000/a"), "localhost:5000/a:latest");
-    }
 }

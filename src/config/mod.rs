@@ -13,8 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::defaults::NAME as DEFAULT_NAME;
 use self::problems::Problems;
-pub use self::suggest::nearest;
-pub use self::suggest::unknown;
+pub use self::suggest::{nearest, unknown};
 use self::validate::{Input, validate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::ClusterSpec;

@@ -10,6 +10,7 @@ pub mod build;
 mod find;
 pub mod platform;
 pub mod recipe;
+pub mod reference;
 mod script;
 mod sources;
 pub mod versions;

@@ -61,7 +61,7 @@ pub struct Sample {
 pub struct Step {
     /// The command line.
     pub command: String,
-    /// Each is words that stand in one line of the answer, in this order. `Error…` means that the command fails.
+    /// Each is words that stand in one line of the answer, in this order. `Error:` means that the command fails.
     pub answer: Vec<String>,
 }
 
@@ -181,7 +181,7 @@ mod tests {
                 assert!(object["kind"].is_string() && object["metadata"]["name"].is_string(), "{name}: {object}");
             }
             if !sample.is_broken() {
-                assert!(sample.watch().starts_with("What to watch: "), "{name}: {}", sample.watch());
+                assert!(sample.watch().starts_with("What to watch"), "{name}: {}", sample.watch());
                 assert!(sample.steps().iter().any(|step| !step.answer.is_empty()), "{name}");
             }
         }

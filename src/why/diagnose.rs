@@ -37,7 +37,11 @@ pub fn diagnose(facts: &Facts, objects: &[&Value], about_pods: bool) -> Vec<Find
 
 /// The answers of all rules that know the object's kind; a Pod has one cause, the first that a rule knows.
 fn ask<'f>(facts: &Facts, object: &'f Value) -> Vec<Found<'f>> {
-    let rules = RULES.iter().filter(|rule| rule.kinds.contains(&object.kind()));
+    // A Pod that was told to go is only wrong when it does not.
+    let leaving = object.kind() == "Pod" && !object.text("/metadata/deletionTimestamp").is_empty();
+    let rules = RULES
+        .iter()
+        .filter(|rule| rule.kinds.contains(&object.kind()) && (!leaving || rule.name == "stuck-terminating"));
     let answers = rules.filter_map(|rule| {
         let finding = (rule.check)(facts, object)?;
         let namespace = Some(object.namespace()).filter(|n| !n.is_empty()).map(ToOwned::to_owned);

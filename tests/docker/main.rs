@@ -22,20 +22,25 @@ mod components;
 mod crash_loop;
 mod dashboard;
 mod images;
+mod ingress;
 mod interrupt;
 mod killed;
 mod kubeconfig;
 mod leftovers;
 mod load_balancer;
 mod network;
+mod network_policy;
 mod one_node;
 mod race;
 mod readme;
 mod refusals;
 mod restart;
+mod rows;
+mod samples;
 mod secrets;
 mod streams;
 mod up;
+mod why;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -52,17 +57,22 @@ const ALL: &[(&str, &[Case])] = &[
     ("refusals", refusals::CASES),
     ("one_node", one_node::CASES),
     ("network", network::CASES),
+    ("network_policy", network_policy::CASES),
+    ("samples", samples::CASES),
+    ("rows", rows::CASES),
     ("streams", streams::CASES),
     ("dashboard", dashboard::CASES),
     ("secrets", secrets::CASES),
     ("api_access", api_access::CASES),
     ("images", images::CASES),
     ("archives", archives::CASES),
+    ("why", why::CASES),
     ("kubeconfig", kubeconfig::CASES),
     ("leftovers", leftovers::CASES),
     ("race", race::CASES),
     ("interrupt", interrupt::CASES),
     ("killed", killed::CASES),
+    ("ingress", ingress::CASES),
     ("components", components::CASES),
     ("crash_loop", crash_loop::CASES),
     ("restart", restart::CASES),

@@ -12,6 +12,7 @@ mod interrupt;
 mod output;
 mod race;
 mod urls;
+mod why;
 
 /// Every file of this folder is one of the modules above: a forgotten one would silently test nothing.
 #[test]

@@ -8,6 +8,9 @@ use super::super::look::{Look, any};
 use super::super::target;
 use super::words::nearest;
 
+/// Measurements of new Pods may take this long, in seconds.
+const PATIENCE: i64 = 60;
+
 fn goal(hpa: &Value) -> (&str, &str) {
     (hpa.text("/spec/scaleTargetRef/kind"), hpa.text("/spec/scaleTargetRef/name"))
 }
@@ -64,11 +67,7 @@ pub fn requests(facts: &Facts, hpa: &Value) -> Option<Finding> {
 
 pub fn metrics(facts: &Facts, hpa: &Value) -> Option<Finding> {
     let condition = inactive_condition(hpa)?;
-    let signs = [
-        "could not find the requested resource",
-        "unable to handle the request",
-        "no metrics returned from resource metrics API",
-    ];
+    let signs = ["could not find the requested resource", "unable to handle the request"];
     if !any(condition.text("/message"), &signs) {
         return None;
     }
@@ -77,6 +76,8 @@ pub fn metrics(facts: &Facts, hpa: &Value) -> Option<Finding> {
     Some(match there {
         None => finding("Nobody measures the Pods: the addon `metrics-server` is off in this cluster.")
             .try_(facts.knarr("addons enable metrics-server")),
+        // It may only have been started a moment ago.
+        Some(_) if since(facts, condition) < PATIENCE => return None,
         Some(_) => finding("The metrics-server does not answer, so the autoscaler knows nothing of the Pods.")
             .try_(facts.knarr("why deployment/metrics-server -n kube-system")),
     })
@@ -85,9 +86,8 @@ pub fn metrics(facts: &Facts, hpa: &Value) -> Option<Finding> {
 pub fn inactive(facts: &Facts, hpa: &Value) -> Option<Finding> {
     let condition =
         inactive_condition(hpa).or_else(|| hpa.condition("AbleToScale").filter(|c| c["status"] == "False"))?;
-    let since = condition.moment("/lastTransitionTime").map_or(i64::MAX, |at| facts.now - at);
     // The first measurements of new Pods take their time; scaled to 0 is what somebody wanted.
-    if since < 60 || condition["reason"] == "ScalingDisabled" {
+    if since(facts, condition) < PATIENCE || condition["reason"] == "ScalingDisabled" {
         return None;
     }
     Some(
@@ -95,6 +95,11 @@ pub fn inactive(facts: &Facts, hpa: &Value) -> Option<Finding> {
             .lines(words(hpa))
             .try_(facts.kubectl(hpa.namespace(), &format!("describe hpa {}", hpa.name()))),
     )
+}
+
+/// How long a condition is as it is, in seconds.
+fn since(facts: &Facts, condition: &Value) -> i64 {
+    condition.moment("/lastTransitionTime").map_or(i64::MAX, |at| facts.now - at)
 }
 
 fn inactive_condition(hpa: &Value) -> Option<&Value> {

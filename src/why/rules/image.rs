@@ -7,6 +7,8 @@ use super::super::facts::pods::{Container, containers};
 use super::super::finding::Finding;
 use super::super::look::{Look, any, some};
 use super::words;
+use crate::config::suggest;
+use crate::image::reference::full_name;
 
 /// The first container whose image cannot be had, with the kubelet's words.
 pub fn refused(pod: &Value) -> Option<(Container<'_>, &str)> {
@@ -68,26 +70,27 @@ pub fn invalid_name(facts: &Facts, pod: &Value) -> Option<Finding> {
 pub fn wrong(facts: &Facts, pod: &Value) -> Option<Finding> {
     let (container, message) = refused(pod)?;
     let image = container.image();
-    let (repository, tag) = split(image);
-    let unknown = any(message, &["not found", "manifest unknown", "name unknown", "404"]);
+    // The nodes tell full names.
+    let full = full_name(image);
+    let (repository, tag) = split(&full);
+    let unknown = any(message, &["not found", "manifest unknown", "name unknown", "404 Not Found"]);
     let known = on_nodes(facts);
-    let others: Vec<&str> =
-        known.iter().copied().filter(|other| split(other).0 == repository && *other != image).collect();
+    let others: Vec<&str> = known.iter().copied().filter(|o| split(o).0 == repository && *o != full).collect();
     let near = others.first().copied().or_else(|| {
-        crate::config::suggest::nearest(repository, &known.iter().map(|k| split(k).0).collect::<Vec<_>>())
-            .and_then(|near| known.iter().copied().find(|k| split(k).0 == near))
-            .filter(|_| repository.starts_with("knarr.dev/"))
+        let repositories: Vec<&str> = known.iter().map(|other| split(other).0).collect();
+        let near = suggest::nearest(repository, &repositories).filter(|_| registry(image) == "knarr.dev")?;
+        known.iter().copied().find(|other| split(other).0 == near)
     });
     if !unknown && near.is_none() {
         return None;
     }
-    let sentence = match (near, others.is_empty()) {
-        (Some(_), false) => format!(
-            "There is no image `{repository}` with the tag `{tag}`; the nodes have {}.",
-            some(&others.iter().map(|o| format!("`{o}`")).collect::<Vec<_>>(), 3)
-        ),
-        (Some(near), true) => format!("There is no image `{image}`; the nodes have `{near}`."),
-        (None, _) => {
+    let quoted: Vec<String> = others.iter().map(|other| format!("`{other}`")).collect();
+    let sentence = match near {
+        Some(_) if !others.is_empty() => {
+            format!("There is no image `{repository}` with the tag `{tag}`; the nodes have {}.", some(&quoted, 3))
+        }
+        Some(near) => format!("There is no image `{image}`; the nodes have `{near}`."),
+        None => {
             format!("The registry `{}` has no image `{image}`: its name or its tag `{tag}` is wrong.", registry(image))
         }
     };

@@ -8,11 +8,12 @@ use super::super::finding::Finding;
 use super::super::look::Look;
 use super::image::{on_nodes, reason, refused};
 use super::words;
+use crate::image::reference::full_name;
 
 pub fn pull_policy(facts: &Facts, pod: &Value) -> Option<Finding> {
     let (container, message) = refused(pod)?;
     let image = container.image();
-    if container.spec.text("/imagePullPolicy") != "Always" || !on_nodes(facts).contains(&image) {
+    if container.spec.text("/imagePullPolicy") != "Always" || !on_nodes(facts).contains(&full_name(image).as_str()) {
         return None;
     }
     let index = containers(pod).iter().filter(|c| !c.init).position(|c| c.name() == container.name());

@@ -27,7 +27,11 @@ pub fn private(facts: &Facts, pod: &Value) -> Option<Finding> {
     let server = registry(image);
     let names: Vec<&str> = pod.list("/spec/imagePullSecrets").iter().map(|secret| secret.text("/name")).collect();
     let account = Some(pod.text("/spec/serviceAccountName")).filter(|name| !name.is_empty()).unwrap_or("default");
-    let sentence = if names.is_empty() {
+    let sentence = if names.is_empty() && message.contains("insufficient_scope") {
+        format!(
+            "The registry `{server}` gives `{image}` to nobody unknown: it does not exist, or it is private and the Pod names no imagePullSecrets."
+        )
+    } else if names.is_empty() {
         format!(
             "The registry `{server}` wants a user and a password for `{image}`, and the Pod names no imagePullSecrets."
         )
@@ -43,8 +47,7 @@ pub fn private(facts: &Facts, pod: &Value) -> Option<Finding> {
         Finding::new(sentence)
             .line(reason(message))
             .line("Pods take over a ServiceAccount's imagePullSecrets when they are made: delete the Pod afterwards, or restart its workload")
-            .try_(facts.kubectl(namespace, &create))
-            .try_(facts.kubectl(namespace, &patch)),
+            .try_(format!("{} && {}", facts.kubectl(namespace, &create), facts.kubectl(namespace, &patch))),
     )
 }
 

@@ -28,7 +28,7 @@ pub fn container(facts: &Facts, node: &Value) -> Option<Finding> {
 
 fn pods_here(facts: &Facts, node: &str) -> String {
     let count = facts.all("Pod").iter().filter(|pod| pod.text("/spec/nodeName") == node && !is_done(pod)).count();
-    format!("{count} Pods are on it")
+    format!("Pods on it: {count}")
 }
 
 pub fn not_ready(facts: &Facts, node: &Value) -> Option<Finding> {

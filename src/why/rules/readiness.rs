@@ -85,9 +85,10 @@ pub fn check(facts: &Facts, pod: &Value) -> Option<Finding> {
         Finding::new(format!("The {} probe of {} fails, {effect}.", word.to_lowercase(), container.shown()))
             .line(format!("probe: {}", shown(&container, probe)))
             .line(format!("answer: {answer}"));
-    if !ports.is_empty() {
+    let connects = !probe["exec"].is_object();
+    if connects && !ports.is_empty() {
         finding = finding.line(format!("it listens on: {}", ports.join(", ")));
-    } else if !declared.is_empty() {
+    } else if connects && !declared.is_empty() {
         finding = finding.line(format!("ports that the container declares: {}", declared.join(", ")));
     }
     if words::is_about_connections(&answer) && !policies.is_empty() {

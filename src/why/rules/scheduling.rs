@@ -187,7 +187,7 @@ pub fn taints(facts: &Facts, pod: &Value) -> Option<Finding> {
     let edit = words::edit(facts, pod);
     let finding = Finding::new(format!("{which} {why}.")).lines(lines);
     let finding = if others > 0 {
-        finding.line(format!("{others} other nodes do not match the Pod's node selector"))
+        finding.line(format!("nodes that the Pod's node selector does not mean: {others}"))
     } else {
         finding
     };

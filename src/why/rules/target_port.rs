@@ -43,6 +43,7 @@ pub fn doubtful<'f>(facts: &'f Facts, service: &'f Value) -> Vec<&'f Value> {
         .collect()
 }
 
+/// Finds a Service that sends to a port on which nobody listens.
 pub fn check(facts: &Facts, service: &Value) -> Option<Finding> {
     let pods = beneath(facts, service);
     let pod = *pods.iter().find(|pod| is_ready(pod)).or(pods.first())?;

@@ -25,10 +25,9 @@ pub fn edit(facts: &Facts, pod: &Value) -> Vec<String> {
         return vec![facts.kubectl(namespace, &format!("edit {}", workload(facts, pod)))];
     }
     let file = format!("{}.yaml", pod.name());
-    vec![
-        facts.kubectl(namespace, &format!("get pod {} -o yaml > {file}", pod.name())),
-        facts.kubectl(namespace, &format!("replace --force -f {file}")) + "   # after changing the file",
-    ]
+    let get = facts.kubectl(namespace, &format!("get pod {} -o yaml > {file}", pod.name()));
+    let replace = facts.kubectl(namespace, &format!("replace --force -f {file}"));
+    vec![format!("{get} && ${{EDITOR:-vi}} {file} && {replace}")]
 }
 
 /// How to read what a container wrote before it ended.

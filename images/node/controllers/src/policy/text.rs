@@ -64,6 +64,11 @@ impl Family {
     }
 }
 
+/// A range as nft reads it.
+fn range<A: fmt::Display + PartialEq>((first, last): (A, A)) -> String {
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
 /// Named sets; the same elements are written once, however many rules look into them.
 #[derive(Default)]
 struct Sets {
@@ -78,9 +83,6 @@ impl Sets {
     }
 
     fn addresses(&mut self, family: Family, addresses: &Addresses) -> Option<String> {
-        fn range<A: fmt::Display + PartialEq>((first, last): (A, A)) -> String {
-            if first == last { first.to_string() } else { format!("{first}-{last}") }
-        }
         let elements: Vec<String> = match family {
             Family::V4 => addresses.v4().map(range).collect(),
             Family::V6 => addresses.v6().map(range).collect(),
@@ -166,7 +168,7 @@ fn conditions(rule: &Rule, direction: Direction, sets: &mut Sets) -> Vec<String>
         Service::Any => vec![(None, String::new())],
         Service::Ports(protocol, ports) => {
             let whole = ports.iter().any(|range| *range.start() == 0 && *range.end() == u16::MAX);
-            let ranges: Vec<String> = ports.iter().map(|range| format!("{}-{}", range.start(), range.end())).collect();
+            let ranges: Vec<String> = ports.iter().map(|ports| range((*ports.start(), *ports.end()))).collect();
             let numbers = format!("ct reply proto-src {{ {} }} ", ranges.join(", "));
             vec![(None, format!("ct protocol {protocol} {}", if whole { "" } else { &numbers }))]
         }

@@ -35,6 +35,7 @@ func main() {
 		Addr:              ":" + settings.port,
 		Handler:           app.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
+		Protocols:         protocols(),
 	}
 	if err := app.serve(ctx, server); err != nil {
 		log.Fatal(err)

@@ -26,6 +26,9 @@ func (a *app) routes() *http.ServeMux {
 	mux.HandleFunc("GET /files/{path...}", a.readFile)
 	mux.HandleFunc("POST /files/{path...}", a.writeFile)
 	mux.HandleFunc("GET /peer", a.askPeer)
+	mux.HandleFunc("/echo", echo)
+	mux.HandleFunc("/echo/", echo)
+	mux.HandleFunc("/ws", webSocket)
 	return mux
 }
 
