@@ -89,12 +89,6 @@ impl<'s> Cluster<'s> {
         self.scene.knarr(&[&["exec", node], argv].concat())
     }
 
-    /// Loads an image from the host's Docker into every node.
-    #[track_caller]
-    pub fn load(&self, image: &str) {
-        self.scene.knarr(&["load", "docker-image", image, "--name", &self.name]).ok();
-    }
-
     /// Waits until `knarr status` is content.
     pub fn well(&self) {
         until(&format!("{} is well", self.name), seconds(60), || {

@@ -62,7 +62,7 @@ spec:
 fn addresses_and_failover(scene: &Scene) {
     let cluster = scene.cluster("lb");
     cluster.create(&["--workers", "2"]);
-    probe::install(&cluster);
+    probe::running(&cluster);
     cluster.apply(&workloads(&cluster));
     cluster.pods_ready("app=web", 1);
     cluster.pods_ready("app=solo", 1);
@@ -139,8 +139,7 @@ fn source_addresses(cluster: &Cluster, one: IpAddr) {
 }
 
 fn wishes(cluster: &Cluster, taken: IpAddr) {
-    let network = docker(&["network", "inspect", &format!("knarr-{}", cluster.name)]).ok().json();
-    let wished = probe::nth_of_last_quarter(text(&network, "/0/IPAM/Config/0/Subnet"), 10);
+    let wished = probe::free_address(cluster);
     cluster.apply(&service("wish", "web", &format!("loadBalancerIP: {wished}")));
     assert_eq!(address(cluster, "wish"), wished);
     cluster.apply(&service("greedy", "web", &format!("loadBalancerIP: {taken}")));

@@ -8,14 +8,8 @@ use crate::docker::{docker, inspect};
 use crate::http;
 use crate::wait::{seconds, until};
 
-/// UNTIL THE ADDONS LAND: puts the load balancer into a cluster, as `knarr create` will by itself. Its image comes from
-/// the host's Docker. Then only the waiting is left.
-pub fn install(cluster: &Cluster) {
-    let network = docker(&["network", "inspect", &format!("knarr-{}", cluster.name)]).ok().json();
-    let first = nth_of_last_quarter(text(&network, "/0/IPAM/Config/0/Subnet"), 0);
-    let manifest = include_str!("../../../manifests/addons/load-balancer.yaml");
-    cluster.load("knarr.dev/load-balancer:v1");
-    cluster.apply(&manifest.replace("{{LOAD_BALANCER_RANGE}}", &format!("{first}/26")));
+/// Waits until the load balancer runs on every node.
+pub fn running(cluster: &Cluster) {
     let waiting = ["-n", "kube-system", "rollout", "status", "daemonset/knarr-load-balancer", "--timeout=1s"];
     until("the load balancer runs on every node", seconds(60), || {
         let run = cluster.kubectl(&waiting);
@@ -23,10 +17,14 @@ pub fn install(cluster: &Cluster) {
     });
 }
 
-/// The `n`th address of the last quarter of a /24.
-pub fn nth_of_last_quarter(subnet: &str, n: u8) -> IpAddr {
-    let prefix = subnet.strip_suffix(".0/24").expect("a /24");
-    format!("{prefix}.{}", 192 + n).parse().expect("an address")
+/// An address for Services that none has.
+pub fn free_address(cluster: &Cluster) -> IpAddr {
+    let network = docker(&["network", "inspect", &format!("knarr-{}", cluster.name)]).ok().json();
+    let prefix = text(&network, "/0/IPAM/Config/0/Subnet").strip_suffix(".0/24").expect("a /24").to_owned();
+    let services = cluster.get(&["services", "--all-namespaces"]).to_string();
+    let mut all = (193..255).map(|last| format!("{prefix}.{last}"));
+    let free = all.find(|address| !services.contains(&format!("\"{address}\""))).expect("few are taken");
+    free.parse().expect("an address")
 }
 
 /// Whom the sample application sees when this host asks.
