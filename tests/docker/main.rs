@@ -10,6 +10,7 @@
 
 mod cluster;
 mod docker;
+mod helm;
 mod http;
 mod processes;
 mod scene;
@@ -57,6 +58,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("api_access", api_access::CASES),
     ("images", images::CASES),
     ("archives", archives::CASES),
+    ("helm", helm::CASES),
     ("kubeconfig", kubeconfig::CASES),
     ("leftovers", leftovers::CASES),
     ("race", race::CASES),
