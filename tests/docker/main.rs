@@ -10,6 +10,7 @@
 
 mod cluster;
 mod docker;
+mod helm;
 mod http;
 mod processes;
 mod scene;
@@ -73,6 +74,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("images", images::CASES),
     ("archives", archives::CASES),
     ("why", why::CASES),
+    ("helm", helm::CASES),
     ("kubeconfig", kubeconfig::CASES),
     ("leftovers", leftovers::CASES),
     ("race", race::CASES),

@@ -6,6 +6,7 @@
 mod base;
 mod failure;
 mod layers;
+mod prune;
 mod surroundings;
 #[cfg(test)]
 mod tests;
@@ -58,11 +59,10 @@ pub async fn build<E: Engine>(
     recipe: &Recipe,
     surroundings: &Surroundings,
 ) -> Result<Built> {
-    let before = engine.find_image(&recipe.reference).await?;
-    if let Some(image) = &before
+    if let Some(image) = engine.find_image(&recipe.reference).await?
         && image.labels.get(super::INPUTS_LABEL).is_some_and(|inputs| inputs == recipe.inputs())
     {
-        return Ok(Built { image: image.clone(), up_to_date: true });
+        return Ok(Built { image, up_to_date: true });
     }
     let work = Workshop::new(engine, steps, cancel, surroundings.host_network);
     let carried = Carrying { work: &work, cancel, recipe, surroundings };
@@ -86,12 +86,7 @@ pub async fn build<E: Engine>(
     }
     let image = engine.find_image(&recipe.reference).await?;
     let image = image.ok_or_else(|| Error::failed(format!("`{}` was built and is gone", recipe.reference)))?;
-    if let Some(old) = before.filter(|old| old.id != image.id) {
-        // Its name has moved on. Nodes may still run from it: then Docker refuses, and it stays until they are gone.
-        if let Err(e) = engine.remove_image(&old.id, false).await {
-            steps.detail(format!("the former image stays: {e}"));
-        }
-    }
+    prune::prune(engine, steps, recipe).await;
     Ok(Built { image, up_to_date: false })
 }
 

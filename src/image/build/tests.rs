@@ -99,6 +99,19 @@ async fn a_second_build_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_image_that_lost_its_name_goes() {
+    let engine = docker();
+    let labels = Labels::from([(BUILD_LABEL.to_owned(), "done".to_owned())]);
+    engine.offer_image(&recipe().reference, &labels);
+    engine.pull_image(&recipe().reference, None, &|_| ()).await.unwrap();
+    let old = engine.find_image(&recipe().reference).await.unwrap().unwrap();
+    let new = build_in(&engine, &CancellationToken::new()).await.unwrap().image;
+    assert_ne!(new.id, old.id);
+    let left = engine.list_images(BUILD_LABEL).await.unwrap();
+    assert!(left.iter().all(|image| image.id != old.id && !image.tags.is_empty()), "{left:?}");
+}
+
+#[tokio::test]
 async fn whatever_fails_no_container_is_left() {
     let calls = {
         let engine = docker();
