@@ -138,7 +138,7 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
                 .unless_interrupted("stopped collecting logs", commands::logs::export(session, &cluster, &folder))
                 .await
         }
-        Command::Status(args) => session.unless_interrupted(looking, commands::status::run(session, args)).await,
+        Command::Status(args) => commands::status::run(session, args).await,
         Command::Kubectl(args) => return commands::kubectl::run(session, args).await,
         Command::Exec(args) => return commands::exec::run(session, args).await,
         Command::Logs(args) => commands::logs::run(session, args).await,

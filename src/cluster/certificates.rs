@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::{Cluster, read_file};
-use crate::engine::archive::{self, Content, Item};
 use crate::engine::Engine;
+use crate::engine::archive::{self, Content, Item};
 use crate::error::{Error, Result};
 use crate::node::paths;
 use crate::node::render::{self, Content as Wanted};
@@ -66,8 +66,9 @@ pub async fn roots<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Roots> {
         secret(paths::SERVICE_ACCOUNT_KEY.to_owned()),
         secret(paths::ENCRYPTION_CONFIG.to_owned()),
     )?;
-    let encryption = encryption_key(&encryption)
-        .ok_or_else(|| Error::failed(format!("`{}` of node `{node}` is not what knarr wrote", paths::ENCRYPTION_CONFIG)))?;
+    let encryption = encryption_key(&encryption).ok_or_else(|| {
+        Error::failed(format!("`{}` of node `{node}` is not what knarr wrote", paths::ENCRYPTION_CONFIG))
+    })?;
     Roots::from_pem(cluster, etcd, front_proxy, SecretPem::new(account.to_string()), encryption)
 }
 
@@ -80,7 +81,8 @@ fn encryption_key(text: &str) -> Option<EncryptionKey> {
 async fn files<E: Engine>(engine: &E, node: &str) -> Result<BTreeMap<String, Item>> {
     let folder = |path: &'static str| async move {
         let stream = engine.get_archive(node, path).await?;
-        let items = archive::look(stream).await.map_err(|e| e.context(format!("cannot read `{path}` of node `{node}`")))?;
+        let items =
+            archive::look(stream).await.map_err(|e| e.context(format!("cannot read `{path}` of node `{node}`")))?;
         // Docker names what it packs from the folder above.
         let above = path.rfind('/').map_or("", |at| &path[..at]);
         Ok::<_, Error>(items.into_iter().map(move |(name, item)| (format!("{above}/{name}"), item)))
@@ -104,7 +106,7 @@ fn check_node(layout: &Layout, node: &NodeLayout, files: &BTreeMap<String, Item>
         // What the kubelet uses counts; it may have rotated what it was given.
         let path = if file.path == paths::KUBELET_CLIENT_ISSUED { paths::KUBELET_CLIENT.to_owned() } else { file.path };
         let checked = match (text(files, &path), authorities.get(&pki::authority_of(&cert))) {
-            (None, _) => Checked::broken("the file is missing"),
+            (None, _) => Checked::broken("the file is missing, or there is no certificate in it"),
             (_, None) => Checked::broken("its authority's certificate is missing"),
             (Some(pem), Some(authority)) => pki::check(&cert, layout, &pem, authority, now),
         };

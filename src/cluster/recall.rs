@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use futures::future::{try_join, try_join_all};
+use futures::future::{try_join, try_join_all, try_join3};
 use ipnet::{IpNet, Ipv4Net};
 use knarr_contract::{NODE_FILE, NodeFile, Role};
 
@@ -33,17 +33,17 @@ pub struct Recalled {
 pub async fn recall<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Recalled> {
     let first = &cluster.control_plane()?.name;
     let files = try_join_all(cluster.nodes.iter().map(|node| node_file(engine, &node.name)));
-    let (files, (networks, container)) =
-        try_join(files, async { Ok(try_join(engine.list_networks(), engine.inspect_container(first)).await?) }).await?;
+    let docker = async { Ok(try_join(engine.list_networks(), engine.inspect_container(first)).await?) };
+    // Without a certificate there are no names to keep, and its check says that it is missing.
+    let certificate = async { Ok(read_file(engine, first, &paths::pki("apiserver", "crt")).await.ok()) };
+    let (files, (networks, container), certificate) = try_join3(files, docker, certificate).await?;
     // Only an inspection tells the ports of a container that does not run.
     let ports = container.map(|c| c.ports).unwrap_or_default();
     let api = ports.iter().find(|p| p.container_port == API_PORT);
     let api = api.map_or(SocketAddr::from(([127, 0, 0, 1], 0)), |p| (p.host_address, p.host_port).into());
     let network = networks.into_iter().find(|n| n.labels.get(names::CLUSTER) == Some(&cluster.name));
-    let subnet = network.and_then(|n| {
-        n.subnets.into_iter().find_map(|net| if let IpNet::V4(net) = net { Some(net) } else { None })
-    });
-    let certificate = read_file(engine, first, &paths::pki("apiserver", "crt")).await;
+    let subnet = network
+        .and_then(|n| n.subnets.into_iter().find_map(|net| if let IpNet::V4(net) = net { Some(net) } else { None }));
     let sans = certificate.map(|pem| pki::names_of(&String::from_utf8_lossy(&pem))).unwrap_or_default();
     let layout = lay_out(cluster, &files, subnet, api, sans)
         .map_err(|why| Error::failed(format!("cannot tell how cluster `{}` was made", cluster.name)).cause(why.0))?;

@@ -122,6 +122,9 @@ mod tests {
             assert_eq!(cluster(states).state(), word, "{states:?}");
         }
         let without = Cluster { has_network: false, ..cluster(&[Exited]) };
-        assert_eq!((without.state(), without.missing()), (State::Incomplete, vec!["its network `knarr-dev` is gone".into()]));
+        assert_eq!(
+            (without.state(), without.missing()),
+            (State::Incomplete, vec!["its network `knarr-dev` is gone".into()])
+        );
     }
 }

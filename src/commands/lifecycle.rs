@@ -118,7 +118,8 @@ fn choose(existing: &[Cluster], chosen: &Chosen) -> Result<Vec<Cluster>> {
     }
     let known: Vec<String> = existing.iter().map(|cluster| format!("`{}`", cluster.name)).collect();
     let error = Error::new(ErrorKind::NotFound, format!("there is no cluster {}", unknown.join(", ")));
-    let cause = if known.is_empty() { "no cluster exists".into() } else { format!("these exist: {}", known.join(", ")) };
+    let cause =
+        if known.is_empty() { "no cluster exists".into() } else { format!("these exist: {}", known.join(", ")) };
     Err(error.cause(cause).state("nothing was changed").hint("list them with `knarr get clusters`"))
 }
 
@@ -127,17 +128,21 @@ async fn one<E: Engine>(session: &Session<E>, engine: &Arc<E>, cluster: &Cluster
     let untouched = |e: Error| if e.state.is_some() { e } else { e.state("nothing was changed") };
     fit(cluster, wish.verb).map_err(untouched)?;
     let preparing = session.unless_interrupted(&stopped, prepare(&**engine, cluster, wish));
-    let (living, pki) = preparing.await.map_err(untouched)?;
+    let Prepared { living, pki, access } = preparing.await.map_err(untouched)?;
     let plan = plan(&living, wish);
     if wish.dry_run {
-        if session.json() { session.print_json(&plan.to_json())? } else { session.print(&plan.to_string())? }
+        if session.json() {
+            session.print_json(&plan.to_json())?
+        } else {
+            session.print(&plan.to_string())?
+        }
         return Ok(None);
     }
-    let access = match (&pki, plan.phases.is_empty() || !asks(wish.verb)) {
-        (_, true) => None,
-        (Some(pki), false) => Some(Access { url: url(&living), ..pki.admin_access(&living.layout)? }),
-        (None, false) => Some(Access { url: url(&living), ..cluster::credentials(&**engine, cluster).await? }),
+    let access = match &pki {
+        Some(pki) => Some(pki.admin_access(&living.layout)?),
+        None => access,
     };
+    let access = access.map(|access| Access { url: url(&living), ..access });
     let context = Context {
         engine: Arc::clone(engine),
         connector: Arc::clone(&session.outside.kubernetes),
@@ -155,9 +160,13 @@ async fn one<E: Engine>(session: &Session<E>, engine: &Arc<E>, cluster: &Cluster
         session.note(format!("cluster `{}` {}", cluster.name, already(wish.verb)));
     }
     let kubeconfig = refresh(session, &**engine, cluster, wish.store.as_ref()).await.map_err(|e| {
-        e.context(format!("cluster `{}` is {}, but its kubeconfig entry is not up to date", cluster.name, wish.verb.done()))
-            .state("the cluster runs")
-            .hint(format!("try again with `knarr export kubeconfig --name {}`", cluster.name))
+        e.context(format!(
+            "cluster `{}` is {}, but its kubeconfig entry is not up to date",
+            cluster.name,
+            wish.verb.done()
+        ))
+        .state("the cluster runs")
+        .hint(format!("try again with `knarr export kubeconfig --name {}`", cluster.name))
     })?;
     Ok(Some(Done {
         cluster: cluster.name.clone(),
@@ -205,7 +214,8 @@ fn fit(cluster: &Cluster, verb: Verb) -> Result<()> {
     let stopped: Vec<String> =
         cluster.nodes.iter().filter(|n| n.state == ContainerState::Exited).map(|n| format!("`{}`", n.name)).collect();
     if matches!(verb, Verb::Pause | Verb::Unpause) && !stopped.is_empty() {
-        let what = if verb == Verb::Pause { "only running nodes can be paused" } else { "stopped nodes cannot be unpaused" };
+        let what =
+            if verb == Verb::Pause { "only running nodes can be paused" } else { "stopped nodes cannot be unpaused" };
         return Err(Error::failed(format!("cluster `{name}` is not running"))
             .cause(format!("{} stopped; {what}", be(&stopped)))
             .hint(format!("start it with `knarr start {name}`")));
@@ -217,9 +227,20 @@ fn be(names: &[String]) -> String {
     format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
 }
 
-/// The cluster as it is, and new certificates where they are needed.
-async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Result<(Living, Option<Pki>)> {
-    let Recalled { layout, missing } = cluster::recall(engine, cluster).await?;
+/// What was found out before anything is changed.
+struct Prepared {
+    living: Living,
+    /// New certificates, where they are needed.
+    pki: Option<Pki>,
+    /// Who asks the API server, where it is asked.
+    access: Option<Access>,
+}
+
+async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Result<Prepared> {
+    let credentials =
+        async { if asks(wish.verb) { cluster::credentials(engine, cluster).await.map(Some) } else { Ok(None) } };
+    let (recalled, access) = futures::future::try_join(cluster::recall(engine, cluster), credentials).await?;
+    let Recalled { layout, missing } = recalled;
     if asks(wish.verb) && !missing.is_empty() {
         return Err(Error::failed(format!("cluster `{}` is incomplete", cluster.name))
             .cause(format!("{} missing", be(&missing)))
@@ -227,9 +248,7 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
     }
     let now = OffsetDateTime::now_utc();
     let renew = match wish.verb {
-        Verb::Start | Verb::Restart => {
-            certificates::wanting_renewal(&certificates::check(engine, &layout, now).await?)
-        }
+        Verb::Start | Verb::Restart => certificates::wanting_renewal(&certificates::check(engine, &layout, now).await?),
         Verb::Renew => cluster.nodes.iter().map(|node| node.name.clone()).collect(),
         _ => Vec::new(),
     };
@@ -238,9 +257,8 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
     } else {
         Some(Pki::reissue(certificates::roots(engine, cluster).await?, &layout, now)?)
     };
-    // The certificate of the administrator is the first control plane's; another node's renewal leaves it as it is.
     let states = cluster.nodes.iter().map(|node| node.state).collect();
-    Ok((Living { layout, states, renew }, pki))
+    Ok(Prepared { living: Living { layout, states, renew }, pki, access })
 }
 
 /// Where this host reaches the API.
@@ -264,18 +282,22 @@ async fn name_holder<E: Engine>(engine: &E, cluster: &Cluster, failed: Failed) -
     let own = |name: &str| cluster.nodes.iter().any(|node| node.name == name);
     let holders = all.unwrap_or_default().into_iter().filter(|c| c.state == ContainerState::Running && !own(&c.name));
     let holder = holders.flat_map(|c| c.ports.into_iter().map(move |p| (c.name.clone(), p.host_port)));
-    let error = match holder.into_iter().find(|(_, port)| wanted.contains(port)) {
-        Some((name, port)) => failed
-            .error
-            .cause(format!("container `{name}` publishes port {port}"))
-            .hint(format!("stop that container with `docker stop {name}`")),
+    let (mut hints, error) = (Vec::new(), failed.error);
+    let mut error = match holder.into_iter().find(|(_, port)| wanted.contains(port)) {
+        Some((name, port)) => {
+            hints.push(format!("stop that container with `docker stop {name}`"));
+            error.cause(format!("container `{name}` publishes port {port}"))
+        }
         None => {
             let ports: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-            let error = failed.error.cause(format!("no container has it; this cluster's host ports: {}", ports.join(", ")));
-            wanted.iter().fold(error, |e, port| e.hint(format!("see which process has it with `ss -ltnp 'sport = :{port}'`")))
+            let see = |port: &u16| format!("see which process has it with `ss -ltnp 'sport = :{port}'`");
+            hints.extend(wanted.iter().map(see));
+            error.cause(format!("no container has it; this cluster's host ports: {}", ports.join(", ")))
         }
     };
-    error.state("nodes that could be started run; nothing is lost")
+    // First the way out, then how to go on.
+    hints.append(&mut error.hints);
+    Error { hints, ..error }.state("nodes that could be started run; nothing is lost")
 }
 
 /// Brings the user's entry up to date, if there is one.

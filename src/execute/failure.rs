@@ -70,7 +70,8 @@ fn living(e: EngineError, plan: &Plan) -> Failure {
     let again = plan.verb.command(cluster);
     let error = match kind {
         EngineErrorKind::PortTaken => {
-            Error::new(ErrorKind::Environment, format!("node `{node}` cannot start: a host port of it is taken")).cause(&e.detail)
+            Error::new(ErrorKind::Environment, format!("node `{node}` cannot start: a host port of it is taken"))
+                .cause(&e.detail)
         }
         EngineErrorKind::AddressTaken => {
             let network = names::network(cluster);

@@ -216,11 +216,8 @@ impl<'a, E: Engine> Run<'a, E> {
 
     fn unanswered(&self, index: usize, total: usize, title: &str) -> Error {
         let cluster = self.plan.layout.name();
-        let error = if self.context.cancel.is_cancelled() {
-            self.interrupted(index, total, title)
-        } else {
-            self.out_of_time()
-        };
+        let error =
+            if self.context.cancel.is_cancelled() { self.interrupted(index, total, title) } else { self.out_of_time() };
         let calls = self.in_flight.lock().map(|calls| calls.join(", ")).unwrap_or_default();
         error.cause(format!("Docker does not answer: {calls}")).hint(format!(
             "Docker may still carry this out; when it answers again, run `{}`",

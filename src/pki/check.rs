@@ -138,7 +138,8 @@ fn words(time: OffsetDateTime) -> String {
 
 /// Looks at the first certificate of a PEM text.
 fn read<T>(pem: &str, look: impl FnOnce(&X509Certificate<'_>) -> T) -> Result<T> {
-    let unreadable = |why: String| Error::failed("cannot read a certificate").cause(format!("it cannot be read: {why}"));
+    let unreadable =
+        |why: String| Error::failed("cannot read a certificate").cause(format!("it cannot be read: {why}"));
     let (_, pem) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).map_err(|e| unreadable(e.to_string()))?;
     Ok(look(&pem.parse_x509().map_err(|e| unreadable(e.to_string()))?))
 }

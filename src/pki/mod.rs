@@ -47,8 +47,8 @@ use zeroize::Zeroizing;
 
 pub use self::authority::CertifiedKey;
 use self::authority::{Profile, Validity};
-use self::profile::{leaf_profile, super_admin};
 pub use self::check::{Checked, RENEW_DAYS, WARN_DAYS, authority_of, check, names_of};
+use self::profile::{leaf_profile, super_admin};
 pub use self::roots::Roots;
 pub use self::secret::{EncryptionKey, SecretPem};
 use crate::error::{Error, ErrorKind, Result};

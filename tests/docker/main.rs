@@ -20,11 +20,13 @@ mod api_access;
 mod archives;
 mod components;
 mod crash_loop;
+mod daemon;
 mod images;
 mod interrupt;
 mod killed;
 mod kubeconfig;
 mod leftovers;
+mod lifecycle;
 mod network;
 mod one_node;
 mod race;
@@ -63,6 +65,8 @@ const ALL: &[(&str, &[Case])] = &[
     ("components", components::CASES),
     ("crash_loop", crash_loop::CASES),
     ("restart", restart::CASES),
+    ("lifecycle", lifecycle::CASES),
+    ("daemon", daemon::CASES),
     ("readme", readme::CASES),
     ("up", up::CASES),
 ];

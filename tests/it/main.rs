@@ -9,6 +9,7 @@ mod errors;
 mod faults;
 mod help;
 mod interrupt;
+mod lifecycle;
 mod output;
 mod race;
 

@@ -202,6 +202,12 @@ impl World {
         Ok(())
     }
 
+    /// Changes whether a container is started with Docker.
+    pub(super) fn keep(&mut self, container: &str, keep: bool) -> Answer<()> {
+        self.container(container)?.spec.restart = keep;
+        Ok(())
+    }
+
     /// Freezes a running container, or lets a frozen one go on.
     pub(super) fn freeze(&mut self, container: &str, frozen: bool) -> Answer<()> {
         let (from, to) = match frozen {
@@ -226,7 +232,10 @@ impl World {
     pub(super) fn running(&mut self, container: &str) -> Answer<String> {
         let this = self.container(container)?;
         if this.state == ContainerState::Paused {
-            refuse(EngineErrorKind::Other, format!("Container {container} is paused, unpause the container before exec"))
+            refuse(
+                EngineErrorKind::Other,
+                format!("Container {container} is paused, unpause the container before exec"),
+            )
         } else if this.is_running() {
             Ok(this.spec.name.clone())
         } else {
