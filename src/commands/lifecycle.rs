@@ -132,9 +132,9 @@ async fn one<E: Engine>(session: &Session<E>, engine: &Arc<E>, cluster: &Cluster
     let plan = plan(&living, wish);
     if wish.dry_run {
         if session.json() {
-            session.print_json(&plan.to_json())?
+            session.print_json(&plan.to_json())?;
         } else {
-            session.print(&plan.to_string())?
+            session.print(&plan.to_string())?;
         }
         return Ok(None);
     }
@@ -283,17 +283,13 @@ async fn name_holder<E: Engine>(engine: &E, cluster: &Cluster, failed: Failed) -
     let holders = all.unwrap_or_default().into_iter().filter(|c| c.state == ContainerState::Running && !own(&c.name));
     let holder = holders.flat_map(|c| c.ports.into_iter().map(move |p| (c.name.clone(), p.host_port)));
     let (mut hints, error) = (Vec::new(), failed.error);
-    let mut error = match holder.into_iter().find(|(_, port)| wanted.contains(port)) {
-        Some((name, port)) => {
-            hints.push(format!("stop that container with `docker stop {name}`"));
-            error.cause(format!("container `{name}` publishes port {port}"))
-        }
-        None => {
-            let ports: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-            let see = |port: &u16| format!("see which process has it with `ss -ltnp 'sport = :{port}'`");
-            hints.extend(wanted.iter().map(see));
-            error.cause(format!("no container has it; this cluster's host ports: {}", ports.join(", ")))
-        }
+    let mut error = if let Some((name, port)) = holder.into_iter().find(|(_, port)| wanted.contains(port)) {
+        hints.push(format!("stop that container with `docker stop {name}`"));
+        error.cause(format!("container `{name}` publishes port {port}"))
+    } else {
+        let ports: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+        hints.extend(wanted.iter().map(|port| format!("see which process has it with `ss -ltnp 'sport = :{port}'`")));
+        error.cause(format!("no container has it; this cluster's host ports: {}", ports.join(", ")))
     };
     // First the way out, then how to go on.
     hints.append(&mut error.hints);

@@ -95,8 +95,9 @@ async fn watch<E: Engine>(session: &Session<E>, engine: &E, name: &str) -> Resul
                 if session.json() {
                     session.print(&serde_json::json!(&status).to_string())?;
                 } else {
-                    let problems: String = status.problems.iter().map(|p| format!("\n  {p}")).collect();
-                    session.print(&format!("cluster {name} is {}{problems}", status.state))?;
+                    let lines = std::iter::once(format!("cluster {name} is {}", status.state));
+                    let lines = lines.chain(status.problems.iter().map(|problem| format!("  {problem}")));
+                    session.print(&lines.collect::<Vec<_>>().join("\n"))?;
                 }
                 last = Some(now);
             }
