@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "it writes one file, where it was told")]
 
 mod idle;
+mod lifecycle;
 mod measure;
 mod series;
 
@@ -72,6 +73,7 @@ fn run(arguments: &Arguments) -> Outcome<()> {
             bench.other(create, arguments.versus_delete.as_deref(), &mut table)?;
         }
     }
+    lifecycle::measure(&bench, arguments.nodes, arguments.runs, &mut table)?;
     let mut report = json!({
         "runs": arguments.runs,
         "nodes": arguments.nodes,

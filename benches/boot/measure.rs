@@ -73,6 +73,11 @@ impl Bench {
         Ok(begun.elapsed())
     }
 
+    /// Runs a verb that takes nothing but the cluster's name.
+    pub fn on_cluster(&self, verb: &str) -> Outcome<()> {
+        self.knarr(&[verb, &self.name]).map(drop)
+    }
+
     /// Runs a shell script in the first node.
     pub fn in_node(&self, script: &str) -> Outcome<String> {
         let output = self.knarr(&["exec", &self.control_plane(), "--", "sh", "-c", script])?;

@@ -345,6 +345,9 @@ pub struct Status {
     /// The cluster's name
     #[arg(short, long, env = "KNARR_CLUSTER")]
     pub name: Option<String>,
+    /// Go on, and print every change until Ctrl-C
+    #[arg(short, long)]
+    pub watch: bool,
 }
 
 /// Flags of `kubectl`

@@ -151,6 +151,7 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
                 .await
         }
         Command::Why(args) => session.unless_interrupted(looking, commands::why::run(session, args)).await,
+        Command::Status(args) => commands::status::run(session, args).await,
         Command::Kubectl(args) => return commands::kubectl::run(session, args).await,
         Command::Exec(args) => return commands::exec::run(session, args).await,
         Command::Logs(args) => commands::logs::run(session, args).await,

@@ -106,7 +106,7 @@ fn check_node(layout: &Layout, node: &NodeLayout, files: &BTreeMap<String, Item>
         // What the kubelet uses counts; it may have rotated what it was given.
         let path = if file.path == paths::KUBELET_CLIENT_ISSUED { paths::KUBELET_CLIENT.to_owned() } else { file.path };
         let checked = match (text(files, &path), authorities.get(&pki::authority_of(&cert))) {
-            (None, _) => Checked::broken("the file is missing"),
+            (None, _) => Checked::broken("the file is missing, or there is no certificate in it"),
             (_, None) => Checked::broken("its authority's certificate is missing"),
             (Some(pem), Some(authority)) => pki::check(&cert, layout, &pem, authority, now),
         };

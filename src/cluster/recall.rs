@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use futures::future::{try_join, try_join_all};
+use futures::future::{try_join, try_join_all, try_join3};
 use ipnet::{IpNet, Ipv4Net};
 use knarr_contract::{NODE_FILE, NodeFile, Role};
 
@@ -34,8 +34,10 @@ pub struct Recalled {
 pub async fn recall<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Recalled> {
     let first = &cluster.control_plane()?.name;
     let files = try_join_all(cluster.nodes.iter().map(|node| node_file(engine, &node.name)));
-    let (files, (networks, container)) =
-        try_join(files, async { Ok(try_join(engine.list_networks(), engine.inspect_container(first)).await?) }).await?;
+    let docker = async { Ok(try_join(engine.list_networks(), engine.inspect_container(first)).await?) };
+    // Without a certificate there are no names to keep, and its check says that it is missing.
+    let certificate = async { Ok(read_file(engine, first, &paths::pki("apiserver", "crt")).await.ok()) };
+    let (files, (networks, container), certificate) = try_join3(files, docker, certificate).await?;
     // Only an inspection tells the ports of a container that does not run.
     let ports = container.map(|c| c.ports).unwrap_or_default();
     let api = ports.iter().find(|p| p.container_port == API_PORT);

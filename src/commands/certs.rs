@@ -73,7 +73,8 @@ pub async fn check(session: &Session<impl Engine>, name: Option<String>) -> Resu
     }
     let lines = bad.iter().map(|row| format!("`{}` of `{}`: {}", row.path, row.node, row.problems.join(", ")));
     let count = format!("{} certificate{} of cluster `{name}`", bad.len(), if bad.len() == 1 { "" } else { "s" });
-    let error = Error::new(ErrorKind::NotReady, format!("{count} need attention")).details(lines);
+    let needs = if bad.len() == 1 { "needs" } else { "need" };
+    let error = Error::new(ErrorKind::NotReady, format!("{count} {needs} attention")).details(lines);
     Err(if bad.iter().any(|row| row.authority) {
         error.hint("an authority cannot be renewed: create the cluster anew before it ends")
     } else {

@@ -128,21 +128,24 @@ async fn one<E: Engine>(session: &Session<E>, engine: &Arc<E>, cluster: &Cluster
     let untouched = |e: Error| if e.state.is_some() { e } else { e.state("nothing was changed") };
     fit(cluster, wish.verb).map_err(untouched)?;
     let preparing = session.unless_interrupted(&stopped, prepare(&**engine, cluster, wish));
-    let (living, pki) = preparing.await.map_err(untouched)?;
+    let Prepared { living, pki, access } = preparing.await.map_err(untouched)?;
     let plan = plan(&living, wish);
     if wish.dry_run {
         if session.json() {
             session.print_json(&plan.to_json())?
         } else {
             session.print(&plan.to_string())?
+            session.print_json(&plan.to_json())?;
+        } else {
+            session.print(&plan.to_string())?;
         }
         return Ok(None);
     }
-    let access = match (&pki, plan.phases.is_empty() || !asks(wish.verb)) {
-        (_, true) => None,
-        (Some(pki), false) => Some(Access { url: url(&living), ..pki.admin_access(&living.layout)? }),
-        (None, false) => Some(Access { url: url(&living), ..cluster::credentials(&**engine, cluster).await? }),
+    let access = match &pki {
+        Some(pki) => Some(pki.admin_access(&living.layout)?),
+        None => access,
     };
+    let access = access.map(|access| Access { url: url(&living), ..access });
     let context = Context {
         engine: Arc::clone(engine),
         connector: Arc::clone(&session.outside.kubernetes),
@@ -227,9 +230,20 @@ fn be(names: &[String]) -> String {
     format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
 }
 
-/// The cluster as it is, and new certificates where they are needed.
-async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Result<(Living, Option<Pki>)> {
-    let Recalled { layout, missing } = cluster::recall(engine, cluster).await?;
+/// What was found out before anything is changed.
+struct Prepared {
+    living: Living,
+    /// New certificates, where they are needed.
+    pki: Option<Pki>,
+    /// Who asks the API server, where it is asked.
+    access: Option<Access>,
+}
+
+async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Result<Prepared> {
+    let credentials =
+        async { if asks(wish.verb) { cluster::credentials(engine, cluster).await.map(Some) } else { Ok(None) } };
+    let (recalled, access) = futures::future::try_join(cluster::recall(engine, cluster), credentials).await?;
+    let Recalled { layout, missing } = recalled;
     if asks(wish.verb) && !missing.is_empty() {
         return Err(Error::failed(format!("cluster `{}` is incomplete", cluster.name))
             .cause(format!("{} missing", be(&missing)))
@@ -246,9 +260,8 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
     } else {
         Some(Pki::reissue(certificates::roots(engine, cluster).await?, &layout, now)?)
     };
-    // The certificate of the administrator is the first control plane's; another node's renewal leaves it as it is.
     let states = cluster.nodes.iter().map(|node| node.state).collect();
-    Ok((Living { layout, states, renew }, pki))
+    Ok(Prepared { living: Living { layout, states, renew }, pki, access })
 }
 
 /// Where this host reaches the API.
@@ -285,8 +298,18 @@ async fn name_holder<E: Engine>(engine: &E, cluster: &Cluster, failed: Failed) -
                 .iter()
                 .fold(error, |e, port| e.hint(format!("see which process has it with `ss -ltnp 'sport = :{port}'`")))
         }
+    let (mut hints, error) = (Vec::new(), failed.error);
+    let mut error = if let Some((name, port)) = holder.into_iter().find(|(_, port)| wanted.contains(port)) {
+        hints.push(format!("stop that container with `docker stop {name}`"));
+        error.cause(format!("container `{name}` publishes port {port}"))
+    } else {
+        let ports: Vec<String> = wanted.iter().map(ToString::to_string).collect();
+        hints.extend(wanted.iter().map(|port| format!("see which process has it with `ss -ltnp 'sport = :{port}'`")));
+        error.cause(format!("no container has it; this cluster's host ports: {}", ports.join(", ")))
     };
-    error.state("nodes that could be started run; nothing is lost")
+    // First the way out, then how to go on.
+    hints.append(&mut error.hints);
+    Error { hints, ..error }.state("nodes that could be started run; nothing is lost")
 }
 
 /// Brings the user's entry up to date, if there is one.

@@ -8,20 +8,25 @@ use crate::cluster::{self, Cluster, role};
 use crate::engine::{ContainerInfo, Engine};
 use crate::error::Result;
 
-/// Runs `knarr get clusters`: one name a line, as kind's users know it, or JSON with everything.
+/// Runs `knarr get clusters`: a table for people; one name a line for scripts, as kind's users know it; or JSON.
 pub async fn clusters(session: &Session<impl Engine>) -> Result<()> {
     let engine = session.engine().await?;
     let clusters = cluster::list(&*engine).await?;
     if session.json() {
         let list: Vec<Value> = clusters
             .iter()
-            .map(|c| json!({"name": c.name, "nodes": c.nodes.iter().map(node_json).collect::<Vec<_>>()}))
+            .map(|c| json!({"name": c.name, "state": c.state(), "nodes": c.nodes.iter().map(node_json).collect::<Vec<_>>()}))
             .collect();
         return session.print_json(&list);
     }
     if clusters.is_empty() {
         session.note("no cluster exists; create one with `knarr create cluster`");
         return Ok(());
+    }
+    if session.environment.stdout_terminal {
+        let mut rows = vec![["NAME", "STATE", "NODES"].map(String::from).to_vec()];
+        rows.extend(clusters.iter().map(|c| vec![c.name.clone(), c.state().to_string(), c.nodes.len().to_string()]));
+        return session.print(&table(&rows));
     }
     session.print(&clusters.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join("\n"))
 }

@@ -1,31 +1,34 @@
 //! How a cluster is: containers, components on every node, Kubernetes itself, certificates.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use knarr_contract::NodeStatus;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::certs::Row;
 use super::{Session, table};
 use crate::addons::state::{self, State};
 use crate::cli::args::Status;
-use crate::cluster::{self, Cluster, role};
+use crate::cluster::{self, Cluster, State, certificates, role};
 use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerInfo, ContainerState, Engine, ExecSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::NodeHealth;
-use crate::node::paths;
 
-/// Certificates with less time than this are worth a warning, in days.
-const SOON_DAYS: i64 = 30;
+/// Between two looks of a watch: nobody pushes the state of containers and of Kubernetes together.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ClusterStatus {
     cluster: String,
+    state: State,
     healthy: bool,
     problems: Vec<String>,
     nodes: Vec<NodeReport>,
-    certificates: Vec<Certificate>,
+    certificates: Vec<Row>,
 }
 
 #[derive(Serialize)]
@@ -38,21 +41,18 @@ struct NodeReport {
     kubernetes: Option<NodeHealth>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Certificate {
-    node: String,
-    path: String,
-    expires: String,
-    days_left: i64,
-}
-
 /// Runs `knarr status`; a cluster that is not well is an error after its report.
 pub async fn run(session: &Session<impl Engine>, args: Status) -> Result<()> {
     let engine = session.engine().await?;
     let name = args.name.or(args.positional_name).unwrap_or_else(|| DEFAULT_NAME.into());
-    let cluster = cluster::find(&*engine, &name).await?;
-    let status = gather(session, &*engine, &cluster).await;
+    if args.watch {
+        return watch(session, &*engine, &name).await;
+    }
+    let looking = async {
+        let cluster = cluster::find(&*engine, &name).await?;
+        Ok(gather(session, &*engine, &cluster).await)
+    };
+    let status = session.unless_interrupted("stopped before there was an answer", looking).await?;
     if session.json() {
         session.print_json(&status)?;
     } else {
@@ -61,23 +61,79 @@ pub async fn run(session: &Session<impl Engine>, args: Status) -> Result<()> {
     if status.healthy {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::NotReady, format!("cluster `{name}` is not well"))
-        .hint(format!("see the logs with `knarr logs --name {name}`")))
+    let error = Error::new(ErrorKind::NotReady, format!("cluster `{name}` is {}", word(status.state)));
+    Err(match status.state {
+        State::Stopped => error.hint(format!("start it with `knarr start {name}`")),
+        State::Paused => error.hint(format!("let it go on with `knarr unpause {name}`")),
+        State::Incomplete => error.hint(format!("remove what is left with `knarr delete cluster {name}`")),
+        State::Running | State::Degraded if status.nodes.iter().any(|node| node.agent.is_none()) => {
+            error.hint(format!("start what does not run with `knarr start {name}`"))
+        }
+        State::Running | State::Degraded => error.hint(format!("see the logs with `knarr logs --name {name}`")),
+    })
+}
+
+/// The state as a predicate.
+const fn word(state: State) -> &'static str {
+    match state {
+        State::Running => "well",
+        State::Degraded => "not well",
+        State::Stopped => "stopped",
+        State::Paused => "paused",
+        State::Incomplete => "incomplete",
+    }
+}
+
+/// Prints a line at every change until Ctrl-C, which ends it well.
+async fn watch<E: Engine>(session: &Session<E>, engine: &E, name: &str) -> Result<()> {
+    let watching = async {
+        let mut last = None;
+        loop {
+            let cluster = cluster::find(engine, name).await?;
+            let status = gather(session, engine, &cluster).await;
+            let now = (status.state, status.problems.clone());
+            if last.as_ref() != Some(&now) {
+                if session.json() {
+                    session.print(&serde_json::json!(&status).to_string())?;
+                } else {
+                    let lines = std::iter::once(format!("cluster {name} is {}", status.state));
+                    let lines = lines.chain(status.problems.iter().map(|problem| format!("  {problem}")));
+                    session.print(&lines.collect::<Vec<_>>().join("\n"))?;
+                }
+                last = Some(now);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    tokio::select! {
+        outcome = watching => outcome,
+        () = session.outside.interrupt.token().cancelled() => Ok(()),
+    }
 }
 
 async fn gather<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) -> ClusterStatus {
-    let (agents, kubernetes, certificates) = futures::future::join3(
+    // A frozen API server accepts connections and never answers.
+    let asked = cluster.first_control_plane().is_some_and(|node| node.state == ContainerState::Running);
+    let kubernetes =
+        async { if asked { kubernetes(session, engine, cluster).await } else { Ok((Vec::new(), Vec::new())) } };
+    let (agents, kubernetes, recalled) = futures::future::join3(
         join_all(cluster.nodes.iter().map(|node| agent(engine, node))),
-        kubernetes(session, engine, cluster),
-        join_all(cluster.nodes.iter().map(|node| certificates(engine, node))),
+        kubernetes,
+        certificates(engine, cluster),
     )
     .await;
-    let mut problems = Vec::new();
-    let api_answers = kubernetes.is_ok();
+    let mut problems = cluster.missing();
+    let (missing, certificates) = recalled.unwrap_or_else(|e| {
+        problems.extend(cluster.first_control_plane().map(|_| facts(&e)));
+        (Vec::new(), Vec::new())
+    });
+    problems.extend(missing.iter().map(|node| format!("node `{node}` is gone")));
+    let mut state = if missing.is_empty() { cluster.state() } else { State::Incomplete };
+    let api_answers = asked && kubernetes.is_ok();
     let (nodes_seen, failing) = match kubernetes {
         Ok(found) => found,
         Err(e) => {
-            problems.push(std::iter::once(&e.message).chain(&e.causes).cloned().collect::<Vec<_>>().join(": "));
+            problems.push(facts(&e));
             (Vec::new(), Vec::new())
         }
     };
@@ -94,14 +150,28 @@ async fn gather<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) 
             kubernetes: seen,
         });
     }
-    let certificates: Vec<Certificate> = certificates.into_iter().flatten().collect();
     problems.extend(
         certificates
             .iter()
-            .filter(|c| c.days_left < SOON_DAYS)
-            .map(|c| format!("certificate `{}` of `{}` expires in {} days", c.path, c.node, c.days_left)),
+            .filter(|row| !row.problems.is_empty())
+            .map(|row| format!("certificate `{}` of `{}`: {}", row.path, row.node, row.problems.join(", "))),
     );
-    ClusterStatus { cluster: cluster.name.clone(), healthy: problems.is_empty(), problems, nodes, certificates }
+    if state == State::Running && !problems.is_empty() {
+        state = State::Degraded;
+    }
+    let healthy = state == State::Running;
+    ClusterStatus { cluster: cluster.name.clone(), state, healthy, problems, nodes, certificates }
+}
+
+fn facts(e: &Error) -> String {
+    std::iter::once(&e.message).chain(&e.causes).cloned().collect::<Vec<_>>().join(": ")
+}
+
+/// The nodes that others know of and that are gone, and every certificate of those that are there.
+async fn certificates<E: Engine>(engine: &E, cluster: &Cluster) -> Result<(Vec<String>, Vec<Row>)> {
+    let recalled = cluster::recall(engine, cluster).await?;
+    let found = certificates::check(engine, &recalled.layout, OffsetDateTime::now_utc()).await?;
+    Ok((recalled.missing, found.into_iter().map(Row::from).collect()))
 }
 
 fn node_problems(
@@ -110,8 +180,11 @@ fn node_problems(
     seen: Option<&NodeHealth>,
     api_answers: bool,
 ) -> Vec<String> {
-    if node.state != ContainerState::Running {
-        return vec![format!("container `{}` is {}", node.name, node.state)];
+    match node.state {
+        ContainerState::Running => {}
+        // They are told among what is missing.
+        ContainerState::Created | ContainerState::Dead => return Vec::new(),
+        state => return vec![format!("container `{}` is {state}", node.name)],
     }
     let Some(agent) = agent else {
         return vec![format!("the agent of `{}` does not answer", node.name)];
@@ -160,59 +233,8 @@ async fn kubernetes<E: Engine>(
     Ok((nodes, failing.collect()))
 }
 
-/// When the certificates of a running node end.
-async fn certificates<E: Engine>(engine: &E, node: &ContainerInfo) -> Vec<Certificate> {
-    let wanted: &[String] = &match role(node) {
-        Some(knarr_contract::Role::ControlPlane) => {
-            let mut all: Vec<String> = ["apiserver", "apiserver-kubelet-client", "apiserver-etcd-client"]
-                .into_iter()
-                .chain(["front-proxy-client", "etcd/server", "etcd/peer"])
-                .map(|stem| paths::pki(stem, "crt"))
-                .collect();
-            all.push(paths::CA.to_owned());
-            all.extend([paths::ADMIN_PEM, paths::CONTROLLER_MANAGER_PEM, paths::SCHEDULER_PEM].map(String::from));
-            all.push(paths::KUBELET_CLIENT.to_owned());
-            all
-        }
-        _ => vec![paths::KUBELET_CLIENT.to_owned()],
-    };
-    let now = OffsetDateTime::now_utc().unix_timestamp();
-    let mut found = Vec::new();
-    for (path, pem) in certificates_only(engine, node, wanted).await {
-        let parsed = x509_parser::pem::parse_x509_pem(pem.as_bytes()).ok();
-        let end = parsed.and_then(|(_, pem)| Some(pem.parse_x509().ok()?.validity().not_after.timestamp()));
-        let Some(end) = end else { continue };
-        let expires = OffsetDateTime::from_unix_timestamp(end)
-            .ok()
-            .and_then(|t| t.format(&time::format_description::well_known::Rfc3339).ok())
-            .unwrap_or_default();
-        found.push(Certificate { node: node.name.clone(), path, expires, days_left: (end - now) / 86_400 });
-    }
-    found
-}
-
-/// The certificates of some files by path. Nothing else leaves the node: a combined file holds a key too.
-async fn certificates_only<E: Engine>(engine: &E, node: &ContainerInfo, paths: &[String]) -> Vec<(String, String)> {
-    if node.state != ContainerState::Running {
-        return Vec::new();
-    }
-    let script = r#"for f; do echo "== $f"; sed -n '/BEGIN CERT/,/END CERT/p' "$f"; done"#;
-    let argv = ["sh", "-c", script, "sh"].into_iter().chain(paths.iter().map(String::as_str));
-    let Ok(outcome) = engine.exec(&node.name, &ExecSpec::new(argv)).await else { return Vec::new() };
-    let mut found: Vec<(String, String)> = Vec::new();
-    for line in String::from_utf8_lossy(&outcome.stdout).lines() {
-        // No line of a certificate has a blank behind equals signs.
-        match (line.strip_prefix("== "), found.last_mut()) {
-            (Some(path), _) => found.push((path.to_owned(), String::new())),
-            (None, Some((_, pem))) => pem.extend([line, "\n"]),
-            (None, None) => {}
-        }
-    }
-    found
-}
-
 fn text(status: &ClusterStatus) -> String {
-    let mut lines = vec![format!("cluster {} is {}", status.cluster, if status.healthy { "well" } else { "not well" })];
+    let mut lines = vec![format!("cluster {} is {}", status.cluster, status.state)];
     lines.extend(status.problems.iter().map(|p| format!("  {p}")));
     let mut rows =
         vec![["NODE", "CONTAINER", "KUBERNETES", "COMPONENT", "STATE", "RESTARTS"].map(String::from).to_vec()];
@@ -237,7 +259,8 @@ fn text(status: &ClusterStatus) -> String {
     }
     lines.push(String::new());
     lines.push(table(&rows));
-    if status.certificates.is_empty() {
+    // Of a cluster that does not run they are no news: a start renews what is old.
+    if status.certificates.is_empty() || !matches!(status.state, State::Running | State::Degraded) {
         return lines.join("\n");
     }
     let mut rows = vec![["CERTIFICATE", "NODE", "EXPIRES", "DAYS LEFT"].map(String::from).to_vec()];

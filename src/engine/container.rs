@@ -102,7 +102,7 @@ pub struct ContainerSpec {
     pub mounts: Vec<MountSpec>,
     /// What it publishes.
     pub ports: Vec<PortBinding>,
-    /// Whether Docker starts it again after an exit or its own restart (unless it was stopped).
+    /// Whether Docker starts it again after an exit and after its own restart; see [`super::Engine::keep_container`].
     pub restart: bool,
     /// `nofile` limit, soft and hard; `None` leaves Docker's.
     pub nofile: Option<u64>,

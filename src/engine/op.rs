@@ -40,6 +40,8 @@ pub const CREATE_CONTAINER: &str = "create container";
 pub const START_CONTAINER: &str = "start container";
 /// [`super::Engine::stop_container`]
 pub const STOP_CONTAINER: &str = "stop container";
+/// [`super::Engine::keep_container`]
+pub const KEEP_CONTAINER: &str = "change when Docker starts container";
 /// [`super::Engine::pause_container`]
 pub const PAUSE_CONTAINER: &str = "pause container";
 /// [`super::Engine::unpause_container`]
@@ -82,6 +84,7 @@ pub fn changes(operation: &str) -> bool {
             | CREATE_CONTAINER
             | START_CONTAINER
             | STOP_CONTAINER
+            | KEEP_CONTAINER
             | PAUSE_CONTAINER
             | UNPAUSE_CONTAINER
             | REMOVE_CONTAINER

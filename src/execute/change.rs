@@ -29,9 +29,14 @@ impl<E: Engine> Run<'_, E> {
         match &change.action {
             Action::Stop => {
                 progress(&format!("{node} to end its components"));
+                // First, so that whatever comes between the two, Docker does not bring back what is stopped.
+                self.call(op::KEEP_CONTAINER, node, engine.keep_container(node, false)).await?;
+                self.go_on()?;
                 self.call(op::STOP_CONTAINER, node, engine.stop_container(node, STOP_GRACE_SECONDS)).await
             }
             Action::Start => {
+                self.call(op::KEEP_CONTAINER, node, engine.keep_container(node, true)).await?;
+                self.go_on()?;
                 self.call(op::START_CONTAINER, node, engine.start_container(node)).await?;
                 self.timings.mark(super::timings::CONTAINERS_STARTED);
                 Ok(())

@@ -46,7 +46,7 @@ impl Checked {
 
 /// The names and addresses of the first certificate of a PEM text.
 pub fn names_of(pem: &str) -> Vec<String> {
-    read(pem, |certificate| names(certificate)).unwrap_or_default()
+    read(pem, names).unwrap_or_default()
 }
 
 /// Checks the certificate in `pem`, whose purpose is `cert`, against what the cluster wants and who must have signed it.

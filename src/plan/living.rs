@@ -89,7 +89,7 @@ impl Plan {
     pub fn start(living: &Living, wait: bool) -> Self {
         let mut phases: Vec<Phase> = unpausing(living).into_iter().collect();
         phases.extend(renewing(living, |node| living.is_up(node)));
-        phases.extend(acting("starting", "started", living.nodes(|s| !is_up(s)), &Action::Start));
+        phases.extend(acting("starting", "started", &living.nodes(|s| !is_up(s)), &Action::Start));
         phases.extend(waiting(wait));
         assemble(Verb::Start, living, phases)
     }
@@ -98,7 +98,7 @@ impl Plan {
     pub fn restart(living: &Living, wait: bool) -> Self {
         let mut phases: Vec<Phase> = unpausing(living).into_iter().chain(stopping(living)).collect();
         phases.extend(renewing(living, |_| false));
-        phases.extend(acting("starting", "started", living.nodes(|_| true), &Action::Start));
+        phases.extend(acting("starting", "started", &living.nodes(|_| true), &Action::Start));
         phases.extend(waiting(wait));
         assemble(Verb::Restart, living, phases)
     }
@@ -106,7 +106,7 @@ impl Plan {
     /// Freezes every node that runs.
     pub fn pause(living: &Living) -> Self {
         let nodes = living.nodes(|s| s == ContainerState::Running);
-        assemble(Verb::Pause, living, acting("pausing", "paused", nodes, &Action::Pause).into_iter().collect())
+        assemble(Verb::Pause, living, acting("pausing", "paused", &nodes, &Action::Pause).into_iter().collect())
     }
 
     /// Lets every frozen node go on; with `wait`, until the cluster is usable.
@@ -179,19 +179,19 @@ fn count(nodes: &[&NodeLayout]) -> String {
 }
 
 /// One action on all of these nodes together.
-fn acting(doing: &str, done: &str, nodes: Vec<&NodeLayout>, action: &Action) -> Option<Phase> {
-    let what = count(&nodes);
+fn acting(doing: &str, done: &str, nodes: &[&NodeLayout], action: &Action) -> Option<Phase> {
+    let what = count(nodes);
     let change = |node: &&NodeLayout| Step::Change(Change { node: node.spec.name.to_string(), action: action.clone() });
     let steps: Vec<Step> = nodes.iter().map(change).collect();
     (!steps.is_empty()).then(|| phase(format!("{doing} {what}"), format!("{done} {what}"), steps))
 }
 
 fn unpausing(living: &Living) -> Option<Phase> {
-    acting("unpausing", "unpaused", living.nodes(|s| s == ContainerState::Paused), &Action::Unpause)
+    acting("unpausing", "unpaused", &living.nodes(|s| s == ContainerState::Paused), &Action::Unpause)
 }
 
 fn stopping(living: &Living) -> Option<Phase> {
-    acting("stopping", "stopped", living.nodes(is_up), &Action::Stop)
+    acting("stopping", "stopped", &living.nodes(is_up), &Action::Stop)
 }
 
 /// New certificates for the nodes that need them. Where a node runs then, its components restart: control planes one
@@ -219,6 +219,11 @@ fn renewing(living: &Living, runs: impl Fn(&NodeLayout) -> bool) -> Vec<Phase> {
     };
     phases.extend(planes.into_iter().filter_map(|plane| restart(vec![plane])));
     phases.extend(restart(workers));
+    let restart = |nodes: &[&NodeLayout]| {
+        acting("restarting the components of", "restarted the components of", nodes, &Action::RestartComponents)
+    };
+    phases.extend(planes.into_iter().filter_map(|plane| restart(&[plane])));
+    phases.extend(restart(&workers));
     phases
 }
 

@@ -23,6 +23,7 @@ mod archives;
 mod components;
 mod crash_loop;
 mod dashboard;
+mod daemon;
 mod images;
 mod ingress;
 mod interrupt;
@@ -32,6 +33,7 @@ mod leftovers;
 mod load_balancer;
 mod manifests;
 mod metrics;
+mod lifecycle;
 mod network;
 mod network_policy;
 mod one_node;
@@ -87,6 +89,8 @@ const ALL: &[(&str, &[Case])] = &[
     ("load_balancer", load_balancer::CASES),
     ("addons", addons::CASES),
     ("manifests", manifests::CASES),
+    ("lifecycle", lifecycle::CASES),
+    ("daemon", daemon::CASES),
     ("readme", readme::CASES),
     ("up", up::CASES),
 ];

@@ -89,13 +89,13 @@ fn stopped(scene: &Scene, cluster: &Cluster) {
     // Five seconds are the promise; the rest is for a busy machine.
     assert!(run.took < seconds(8), "it took {:?}", run.took);
     let status = scene.knarr(&["status", &cluster.name]).exits(5);
-    assert!(status.out().contains("exited") && status.stderr.contains("is not well"), "{status}");
+    assert!(status.out().contains("exited") && status.stderr.contains("is stopped"), "{status}");
     let json = scene.knarr(&["status", &cluster.name, "-o", "json"]).exits(5).json();
     assert_eq!(json["healthy"], false);
     scene.knarr(&["logs", "--name", &cluster.name]).ok();
     scene.knarr(&["export", "logs", "logs", "--name", &cluster.name]).ok();
     assert!(scene.path("logs").join(&node).join("knarr-node.log").is_file());
     let kubectl = cluster.kubectl(&["get", "nodes"]);
-    assert!(kubectl.status != 0 && kubectl.stderr.contains("docker start"), "no way out is shown\n{kubectl}");
+    assert!(kubectl.status != 0 && kubectl.stderr.contains("knarr start"), "no way out is shown\n{kubectl}");
     cluster.delete();
 }

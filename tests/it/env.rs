@@ -235,7 +235,10 @@ pub fn agent(engine: &FakeEngine, node: &str, exec: &ExecSpec, change: impl FnOn
         ["knarr-node", "status", ..] => {
             let Some(file) = engine.file(node, NODE_FILE) else { return ExecOutcome { status: 1, ..printed("") } };
             let file: NodeFile = serde_json::from_slice(&file).expect("knarr writes what agents read");
-            let components = file.components.iter().map(|c| ready_component(&c.name)).collect();
+            // As if each process were another one each time: whoever waits for a restart sees one.
+            let pid = u32::try_from(engine.calls().len()).expect("few calls");
+            let ready = |name: &str| ComponentStatus { pid: Some(pid), ..ready_component(name) };
+            let components = file.components.iter().map(|c| ready(&c.name)).collect();
             let mut status = NodeStatus { node: file.node, phase: Phase::Running, adaptations: Vec::new(), components };
             change(&mut status);
             printed(serde_json::to_string(&status).expect("it is JSON") + "\n")

@@ -39,7 +39,7 @@ async fn wrong_words() {
     --- stderr ---
     error: unrecognized subcommand 'creat'
 
-      tip: a similar subcommand exists: 'create'
+      tip: some similar subcommands exist: 'restart', 'certs', 'create'
 
     Usage: knarr [OPTIONS] <COMMAND>
 

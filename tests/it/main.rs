@@ -10,6 +10,7 @@ mod faults;
 mod help;
 mod interrupt;
 mod manifests;
+mod lifecycle;
 mod output;
 mod race;
 mod urls;

@@ -142,7 +142,7 @@ async fn status() {
     insta::with_settings!({filters => vec![(r"\d{4}-\d\d-\d\dT[0-9:]+Z", "[WHEN EXACTLY]   "), (r"\b36[45]\b", "DAYS")]}, {
         insta::assert_snapshot!(run, @r"
         $ knarr status dev
-        cluster dev is well
+        cluster dev is Running
 
         NODE               CONTAINER  KUBERNETES     COMPONENT                STATE  RESTARTS
         dev-control-plane  running    Ready v1.36.0  containerd               ready  0
@@ -153,17 +153,25 @@ async fn status() {
                                                      kube-controller-manager  ready  0
                                                      kube-proxy               ready  0
 
-        CERTIFICATE                                       NODE               EXPIRES               DAYS LEFT
-        /etc/kubernetes/pki/apiserver.crt                 dev-control-plane  [WHEN EXACTLY]     DAYS
-        /etc/kubernetes/pki/apiserver-kubelet-client.crt  dev-control-plane  [WHEN EXACTLY]     DAYS
-        /etc/kubernetes/pki/apiserver-etcd-client.crt     dev-control-plane  [WHEN EXACTLY]     DAYS
-        /etc/kubernetes/pki/front-proxy-client.crt        dev-control-plane  [WHEN EXACTLY]     DAYS
-        /etc/kubernetes/pki/etcd/server.crt               dev-control-plane  [WHEN EXACTLY]     DAYS
-        /etc/kubernetes/pki/etcd/peer.crt                 dev-control-plane  [WHEN EXACTLY]     DAYS
-        /etc/kubernetes/pki/ca.crt                        dev-control-plane  [WHEN EXACTLY]     3650
-        /etc/kubernetes/pki/admin.pem                     dev-control-plane  [WHEN EXACTLY]     DAYS
-        /etc/kubernetes/pki/controller-manager.pem        dev-control-plane  [WHEN EXACTLY]     DAYS
-        /etc/kubernetes/pki/scheduler.pem                 dev-control-plane  [WHEN EXACTLY]     DAYS
+        CERTIFICATE                                        NODE               EXPIRES               DAYS LEFT
+        /etc/kubernetes/pki/ca.crt                         dev-control-plane  [WHEN EXACTLY]     3649
+        /var/lib/kubelet/pki/kubelet-client-current.pem    dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/kube-proxy.pem                 dev-control-plane  [WHEN EXACTLY]     DAYS
+        /var/lib/kubelet/pki/kubelet.crt                   dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/controller-manager.pem         dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/scheduler.pem                  dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/admin.pem                      dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/etcd/ca.crt                    dev-control-plane  [WHEN EXACTLY]     3649
+        /etc/kubernetes/pki/front-proxy-ca.crt             dev-control-plane  [WHEN EXACTLY]     3649
+        /etc/kubernetes/pki/apiserver.crt                  dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/apiserver-kubelet-client.crt   dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/apiserver-etcd-client.crt      dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/front-proxy-client.crt         dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/etcd/server.crt                dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/etcd/peer.crt                  dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/etcd/healthcheck-client.crt    dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/controller-manager-server.crt  dev-control-plane  [WHEN EXACTLY]     DAYS
+        /etc/kubernetes/pki/scheduler-server.crt           dev-control-plane  [WHEN EXACTLY]     DAYS
         --- exit status 0 ---
         ");
     });
@@ -171,14 +179,14 @@ async fn status() {
     let run = env.knarr("status dev").await;
     insta::assert_snapshot!(run, @r"
     $ knarr status dev
-    cluster dev is not well
+    cluster dev is Stopped
       container `dev-control-plane` is exited
 
-    NODE               CONTAINER  KUBERNETES     COMPONENT  STATE  RESTARTS
-    dev-control-plane  exited     Ready v1.36.0
+    NODE               CONTAINER  KUBERNETES  COMPONENT  STATE  RESTARTS
+    dev-control-plane  exited     unknown
     --- stderr ---
-    error: cluster `dev` is not well
-    hint: see the logs with `knarr logs --name dev`
+    error: cluster `dev` is stopped
+    hint: start it with `knarr start dev`
     --- exit status 5 ---
     ");
 }

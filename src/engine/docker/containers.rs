@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error as BollardError;
-use bollard::models::ContainerStatsResponse;
+use bollard::models::{ContainerStatsResponse, ContainerUpdateBody};
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, ListContainersOptions, LogsOptions, RemoveContainerOptions,
     StartContainerOptions, StatsOptions, StopContainerOptions, WaitContainerOptions,
@@ -13,7 +13,7 @@ use futures::StreamExt;
 use tokio::time::Instant;
 
 use super::DockerEngine;
-use super::convert::{container_from_inspect, container_from_summary, create_body, label_filter};
+use super::convert::{container_from_inspect, container_from_summary, create_body, label_filter, restart_policy};
 use super::errors::{removal_in_progress, translate};
 use super::images::absent;
 use super::info::has_json_logs;
@@ -59,6 +59,12 @@ pub(super) async fn stop(engine: &DockerEngine, container: &str, grace_seconds: 
     let options = StopContainerOptions { t: Some(grace), ..StopContainerOptions::default() };
     let stopped = engine.patient.stop_container(container, Some(options)).await;
     stopped.map_err(|e| translate(op::STOP_CONTAINER, container, &e))
+}
+
+pub(super) async fn keep(engine: &DockerEngine, container: &str, keep: bool) -> EngineResult<()> {
+    let body = ContainerUpdateBody { restart_policy: Some(restart_policy(keep)), ..ContainerUpdateBody::default() };
+    let updated = engine.client.update_container(container, body).await;
+    updated.map_err(|e| translate(op::KEEP_CONTAINER, container, &e))
 }
 
 pub(super) async fn pause(engine: &DockerEngine, container: &str) -> EngineResult<()> {

@@ -31,6 +31,13 @@ pub(super) fn container_name(names: Option<&[String]>) -> String {
     plain.find(|name| !name.contains('/')).unwrap_or_default().to_owned()
 }
 
+/// What runs is kept by `always`. A Docker that was killed finds its containers alive, stops them, and then takes them
+/// for ones that the user has stopped: `unless-stopped` would leave them so. It is for those that the user did stop.
+pub(super) fn restart_policy(keep: bool) -> RestartPolicy {
+    let name = if keep { RestartPolicyNameEnum::ALWAYS } else { RestartPolicyNameEnum::UNLESS_STOPPED };
+    RestartPolicy { name: Some(name), maximum_retry_count: None }
+}
+
 pub(super) fn image_from_inspect(image: ImageInspect) -> ImageInfo {
     ImageInfo {
         id: image.id.unwrap_or_default(),
@@ -185,9 +192,7 @@ pub(super) fn create_body(spec: &ContainerSpec, bounded_logs: bool) -> Result<Co
         binds: Some(binds),
         mounts: Some(mounts),
         port_bindings: Some(ports),
-        restart_policy: spec
-            .restart
-            .then_some(RestartPolicy { name: Some(RestartPolicyNameEnum::UNLESS_STOPPED), maximum_retry_count: None }),
+        restart_policy: spec.restart.then(|| restart_policy(true)),
         ulimits: spec.nofile.map(|limit| {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             vec![ResourcesUlimits { name: Some("nofile".to_owned()), soft: Some(limit), hard: Some(limit) }]
@@ -335,7 +340,7 @@ mod tests {
         expect("/HostConfig/ReadonlyPaths", "[]");
         expect("/HostConfig/CgroupnsMode", r#""private""#);
         expect("/HostConfig/NetworkMode", r#""dev""#);
-        expect("/HostConfig/RestartPolicy", r#"{"Name":"unless-stopped"}"#);
+        expect("/HostConfig/RestartPolicy", r#"{"Name":"always"}"#);
         expect("/HostConfig/Ulimits", r#"[{"Name":"nofile","Soft":65536,"Hard":65536}]"#);
         expect("/HostConfig/PortBindings", r#"{"6443/tcp":[{"HostIp":"127.0.0.1","HostPort":"6443"}]}"#);
         expect("/ExposedPorts", r#"{"6443/tcp":{}}"#);

@@ -147,6 +147,10 @@ impl Engine for DockerEngine {
         containers::stop(self, container, grace_seconds).await
     }
 
+    async fn keep_container(&self, container: &str, keep: bool) -> EngineResult<()> {
+        containers::keep(self, container, keep).await
+    }
+
     async fn pause_container(&self, container: &str) -> EngineResult<()> {
         containers::pause(self, container).await
     }

@@ -202,12 +202,19 @@ impl World {
         Ok(())
     }
 
+    /// Changes whether a container is started with Docker.
+    pub(super) fn keep(&mut self, container: &str, keep: bool) -> Answer<()> {
+        self.container(container)?.spec.restart = keep;
+        Ok(())
+    }
+
     /// Freezes a running container, or lets a frozen one go on.
     pub(super) fn freeze(&mut self, container: &str, frozen: bool) -> Answer<()> {
-        let (from, to) = match frozen {
-            true => (ContainerState::Running, ContainerState::Paused),
-            false => (ContainerState::Paused, ContainerState::Running),
-        };
+        let mut states = [ContainerState::Running, ContainerState::Paused];
+        if !frozen {
+            states.reverse();
+        }
+        let [from, to] = states;
         let this = self.container(container)?;
         if this.state != from {
             return refuse(EngineErrorKind::Other, format!("Container {container} is not {from}"));

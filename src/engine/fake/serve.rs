@@ -236,6 +236,10 @@ impl Engine for FakeEngine {
         self.call(op::STOP_CONTAINER, container, |world| world.stop_container(container)).await
     }
 
+    async fn keep_container(&self, container: &str, keep: bool) -> EngineResult<()> {
+        self.call(op::KEEP_CONTAINER, container, |world| world.keep(container, keep)).await
+    }
+
     async fn pause_container(&self, container: &str) -> EngineResult<()> {
         self.call(op::PAUSE_CONTAINER, container, |world| world.freeze(container, true)).await
     }

@@ -129,7 +129,7 @@ fn rights_mounts_and_limits() {
         e.remove_volume(&b.name("vol2")).await.unwrap();
 
         let inspected = e.client.inspect_container(&spec.name, None).await.unwrap().host_config.unwrap();
-        assert_eq!(inspected.restart_policy.unwrap().name.unwrap().to_string(), "unless-stopped");
+        assert_eq!(inspected.restart_policy.unwrap().name.unwrap().to_string(), "always");
         if e.json_logs.get() == Some(&true) {
             assert_eq!(inspected.log_config.unwrap().config.unwrap()["max-size"], "10m");
         }
