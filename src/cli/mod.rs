@@ -140,7 +140,6 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
                 .unless_interrupted("stopped collecting logs", commands::logs::export(session, &cluster, &folder))
                 .await
         }
-        Command::Status(args) => session.unless_interrupted(looking, commands::status::run(session, args)).await,
         Command::Dashboard(args) => commands::dashboard::run(session, args).await,
         Command::Addons(what) => {
             session

@@ -45,7 +45,6 @@ pub async fn recall<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Recalled
     let network = networks.into_iter().find(|n| n.labels.get(names::CLUSTER) == Some(&cluster.name));
     let subnet = network
         .and_then(|n| n.subnets.into_iter().find_map(|net| if let IpNet::V4(net) = net { Some(net) } else { None }));
-    let certificate = read_file(engine, first, &paths::pki("apiserver", "crt")).await;
     let sans = certificate.map(|pem| pki::names_of(&String::from_utf8_lossy(&pem))).unwrap_or_default();
     let layout = lay_out(cluster, &files, subnet, api, sans)
         .map_err(|why| Error::failed(format!("cannot tell how cluster `{}` was made", cluster.name)).cause(why.0))?;
@@ -122,6 +121,7 @@ fn lay_out(
             extra_args: BTreeMap::new(),
             audit: false,
             addons: Chosen::new(),
+            manifests: Vec::new(),
         },
         nodes,
         egress: Egress::default(),

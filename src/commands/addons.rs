@@ -1,6 +1,7 @@
 //! Runs `knarr addons`: what a cluster runs beside Kubernetes itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::try_join_all;
 use ipnet::IpNet;

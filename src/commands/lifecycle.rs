@@ -132,9 +132,6 @@ async fn one<E: Engine>(session: &Session<E>, engine: &Arc<E>, cluster: &Cluster
     let plan = plan(&living, wish);
     if wish.dry_run {
         if session.json() {
-            session.print_json(&plan.to_json())?
-        } else {
-            session.print(&plan.to_string())?
             session.print_json(&plan.to_json())?;
         } else {
             session.print(&plan.to_string())?;
@@ -285,19 +282,6 @@ async fn name_holder<E: Engine>(engine: &E, cluster: &Cluster, failed: Failed) -
     let own = |name: &str| cluster.nodes.iter().any(|node| node.name == name);
     let holders = all.unwrap_or_default().into_iter().filter(|c| c.state == ContainerState::Running && !own(&c.name));
     let holder = holders.flat_map(|c| c.ports.into_iter().map(move |p| (c.name.clone(), p.host_port)));
-    let error = match holder.into_iter().find(|(_, port)| wanted.contains(port)) {
-        Some((name, port)) => failed
-            .error
-            .cause(format!("container `{name}` publishes port {port}"))
-            .hint(format!("stop that container with `docker stop {name}`")),
-        None => {
-            let ports: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-            let error =
-                failed.error.cause(format!("no container has it; this cluster's host ports: {}", ports.join(", ")));
-            wanted
-                .iter()
-                .fold(error, |e, port| e.hint(format!("see which process has it with `ss -ltnp 'sport = :{port}'`")))
-        }
     let (mut hints, error) = (Vec::new(), failed.error);
     let mut error = if let Some((name, port)) = holder.into_iter().find(|(_, port)| wanted.contains(port)) {
         hints.push(format!("stop that container with `docker stop {name}`"));

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::certs::Row;
 use super::{Session, table};
-use crate::addons::state::{self, State};
+use crate::addons::state as addon;
 use crate::cli::args::Status;
 use crate::cluster::{self, Cluster, State, certificates, role};
 use crate::config::DEFAULT_NAME;
@@ -224,10 +224,10 @@ async fn kubernetes<E: Engine>(
     let access = cluster::access(engine, cluster).await?;
     let client = session.outside.kubernetes.connect(&access)?;
     let (nodes, checks, addons) =
-        futures::future::try_join3(client.nodes(), client.failing_checks(), state::look(&*client)).await?;
+        futures::future::try_join3(client.nodes(), client.failing_checks(), addon::look(&*client)).await?;
     let failing = checks.iter().map(|check| format!("the API server's check `{check}` fails"));
     let failing = failing.chain(addons.iter().filter_map(|found| match &found.state {
-        State::Failing { reason, .. } => Some(format!("addon `{}`: {reason}", found.addon.name)),
+        addon::State::Failing { reason, .. } => Some(format!("addon `{}`: {reason}", found.addon.name)),
         _ => None,
     }));
     Ok((nodes, failing.collect()))

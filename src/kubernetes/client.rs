@@ -22,8 +22,8 @@ use serde_json::{Value, json};
 
 use super::kinds::{Kind, POD_METRICS};
 use super::{
-    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Scope, Selection,
-    objects,
+    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Scope,
+    Selection, objects,
 };
 use crate::error::{Error, ErrorKind, Result};
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::kinds::Kind;
 use super::{
-    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Scope, Selection,
-    objects,
+    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Scope,
+    Selection, objects,
 };
 use crate::error::{Error, ErrorKind, Result};
 

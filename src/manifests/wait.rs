@@ -68,19 +68,27 @@ impl Waits {
             Some(missing) => all.insert(name.to_owned(), missing),
             None => all.remove(name),
         };
-        all.iter().map(|(name, missing)| format!("{name}: {missing}")).collect::<Vec<_>>().join(", ")
+        lines(&all).join(", ")
     }
 
-    /// Notes that exactly these are still there.
-    pub fn only(&self, names: Vec<String>) -> String {
+    /// Notes that exactly these sentences hold.
+    pub fn only(&self, sentences: impl IntoIterator<Item = String>) -> String {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *all = names.into_iter().map(|name| (name, "still there".to_owned())).collect();
-        all.keys().cloned().collect::<Vec<_>>().join(", ")
+        *all = sentences.into_iter().map(|sentence| (sentence, String::new())).collect();
+        lines(&all).join(", ")
     }
 
     /// One line each.
     pub fn lines(&self) -> Vec<String> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|(name, missing)| format!("{name}: {missing}")).collect()
+        lines(&all)
     }
+}
+
+/// What is waited for, one line each; a sentence stands for itself.
+fn lines(all: &BTreeMap<String, String>) -> Vec<String> {
+    let line = |(name, missing): (&String, &String)| {
+        if missing.is_empty() { name.clone() } else { format!("{name}: {missing}") }
+    };
+    all.iter().map(line).collect()
 }

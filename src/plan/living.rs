@@ -214,11 +214,6 @@ fn renewing(living: &Living, runs: impl Fn(&NodeLayout) -> bool) -> Vec<Phase> {
     )];
     let (planes, workers): (Vec<&NodeLayout>, Vec<&NodeLayout>) =
         nodes.into_iter().filter(|node| runs(node)).partition(|node| node.spec.role == Role::ControlPlane);
-    let restart = |nodes| {
-        acting("restarting the components of", "restarted the components of", nodes, &Action::RestartComponents)
-    };
-    phases.extend(planes.into_iter().filter_map(|plane| restart(vec![plane])));
-    phases.extend(restart(workers));
     let restart = |nodes: &[&NodeLayout]| {
         acting("restarting the components of", "restarted the components of", nodes, &Action::RestartComponents)
     };
