@@ -201,7 +201,8 @@ fn rules_outlive_all_but_the_addon(scene: &Scene) {
     until("the process is another one", seconds(60), || {
         cluster.exec(&node, &TABLE).ok();
         let status = cluster.get(&["daemonset", "-n", "kube-system", "knarr-network-policy"])["status"].clone();
-        let done = status["updatedNumberScheduled"] == 1 && status["numberReady"] == 1 && status["observedGeneration"] == 2;
+        let done =
+            status["updatedNumberScheduled"] == 1 && status["numberReady"] == 1 && status["observedGeneration"] == 2;
         if done { Ok(()) } else { Err(status.to_string()) }
     });
     shut("after a restart of the process");

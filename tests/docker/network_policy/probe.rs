@@ -85,13 +85,14 @@ pub fn differing(cluster: &Cluster, addresses: &Addresses, expected: impl Fn(&Ca
     let mut open: BTreeSet<usize> = BTreeSet::new();
     std::thread::scope(|scope| {
         let asking = scripts.iter().map(|(from, script)| scope.spawn(move || ask(cluster, from, script)));
-        let hosts = all.iter().enumerate().filter(|(_, (_, case))| case.from == "host").map(|(number, (scene, case))| {
-            scope.spawn(move || {
-                let (address, port) = addresses.target(scene, case);
-                let address: SocketAddr = format!("{address}:{port}").parse().expect("an address");
-                http::get(address, "/").is_ok().then_some(number).into_iter().collect()
-            })
-        });
+        let hosts =
+            all.iter().enumerate().filter(|(_, (_, case))| case.from == "host").map(|(number, (scene, case))| {
+                scope.spawn(move || {
+                    let (address, port) = addresses.target(scene, case);
+                    let address: SocketAddr = format!("{address}:{port}").parse().expect("an address");
+                    http::get(address, "/").is_ok().then_some(number).into_iter().collect()
+                })
+            });
         let threads: Vec<std::thread::ScopedJoinHandle<Vec<usize>>> = asking.chain(hosts).collect();
         open = threads.into_iter().flat_map(|thread| thread.join().expect("asking does not panic")).collect();
     });

@@ -216,7 +216,9 @@ pub const SCENES: &[Scene] = &[
     },
     Scene {
         name: "to-block",
-        policies: &["{podSelector: SUBJECT, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.244.0.0/16, except: [BLUE/32]}}]}]}"],
+        policies: &[
+            "{podSelector: SUBJECT, policyTypes: [Egress], egress: [{to: [{ipBlock: {cidr: 10.244.0.0/16, except: [BLUE/32]}}]}]}",
+        ],
         cases: &[yes(S, "server", WEB), yes(S, "red", WEB), no(S, "blue", WEB)],
     },
     Scene {
@@ -232,6 +234,12 @@ pub const SCENES: &[Scene] = &[
     Scene {
         name: "both-ends",
         policies: &["{podSelector: SUBJECT, policyTypes: [Egress], egress: [{}]}"],
-        cases: &[no(S, "shut", WEB), yes(S, "server", WEB), no("shut", S, WEB), no("shut", "names", "dns"), yes("shut", "shut", WEB)],
+        cases: &[
+            no(S, "shut", WEB),
+            yes(S, "server", WEB),
+            no("shut", S, WEB),
+            no("shut", "names", "dns"),
+            yes("shut", "shut", WEB),
+        ],
     },
 ];
