@@ -13,7 +13,8 @@ pub fn of_service(view: &View, service: &Value) -> Option<Entry> {
     };
     let mut entry = Entry::new(kind, service);
     let own = addresses(service);
-    let ports: Vec<Port> = service["spec"]["ports"].as_array().into_iter().flatten().filter_map(Port::read).collect();
+    let ports: Vec<Exposed> =
+        service["spec"]["ports"].as_array().into_iter().flatten().filter_map(Exposed::read).collect();
     for port in &ports {
         let tunnelled = view.tunnels.iter().filter(|t| {
             port.protocol == "TCP" && (&t.namespace, &t.service, t.port) == (&entry.namespace, &entry.name, port.port)
@@ -45,14 +46,14 @@ pub fn of_service(view: &View, service: &Value) -> Option<Entry> {
 }
 
 /// One port of a Service.
-struct Port {
+struct Exposed {
     protocol: &'static str,
     port: u16,
     node_port: Option<u16>,
     scheme: &'static str,
 }
 
-impl Port {
+impl Exposed {
     fn read(value: &Value) -> Option<Self> {
         let number = |key: &str| value[key].as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
         let protocol = match value["protocol"].as_str().unwrap_or("TCP") {

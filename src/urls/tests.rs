@@ -12,7 +12,7 @@ fn view(direct: bool) -> View {
     }
 }
 
-fn service(kind: &str, ports: Value) -> Value {
+fn service(kind: &str, ports: &Value) -> Value {
     let mut service = json!({
         "metadata": {"namespace": "shop", "name": "web"},
         "spec": {"type": kind, "ports": ports},
@@ -38,10 +38,10 @@ fn lines(view: &View, service: &Value) -> Vec<String> {
 
 #[test]
 fn a_load_balancer_is_reached_at_its_own_address() {
-    let shown = lines(&view(true), &service("LoadBalancer", ports()));
+    let shown = lines(&view(true), &service("LoadBalancer", &ports()));
     let expected = ["http://10.89.0.200", "https://10.89.0.200", "tcp://10.89.0.200:5432", "udp://10.89.0.200:53"];
     assert_eq!(shown, expected);
-    assert!(of_service(&view(true), &service("ClusterIP", ports())).is_none());
+    assert!(of_service(&view(true), &service("ClusterIP", &ports())).is_none());
 }
 
 #[test]
@@ -52,19 +52,19 @@ fn a_node_port_is_reached_at_a_node_and_where_it_is_published() {
         ("UDP".into(), 30080, "127.0.0.1:8001".parse().expect("an address")),
     ];
     let one = json!([{"name": "http", "port": 80, "nodePort": 30080}]);
-    assert_eq!(lines(&view, &service("NodePort", one.clone())), ["http://10.89.0.2:30080", "http://127.0.0.1:8000"]);
+    assert_eq!(lines(&view, &service("NodePort", &one)), ["http://10.89.0.2:30080", "http://127.0.0.1:8000"]);
     view.direct = false;
-    assert_eq!(lines(&view, &service("NodePort", one.clone())), ["http://127.0.0.1:8000"]);
-    assert_eq!(lines(&view, &service("LoadBalancer", one)), ["http://127.0.0.1:8000"]);
+    assert_eq!(lines(&view, &service("NodePort", &one)), ["http://127.0.0.1:8000"]);
+    assert_eq!(lines(&view, &service("LoadBalancer", &one)), ["http://127.0.0.1:8000"]);
 }
 
 #[test]
 fn where_nothing_is_reachable_the_tunnel_is_named() {
-    let shown = lines(&view(false), &service("LoadBalancer", ports()));
+    let shown = lines(&view(false), &service("LoadBalancer", &ports()));
     assert_eq!(shown, ["(not reachable from here; run `knarr tunnel shop/web`)"]);
-    let udp = service("LoadBalancer", json!([{"port": 53, "protocol": "UDP"}]));
+    let udp = service("LoadBalancer", &json!([{"port": 53, "protocol": "UDP"}]));
     assert_eq!(lines(&view(false), &udp), ["(not reachable from here, and a tunnel carries TCP only)"]);
-    let mut waiting = service("LoadBalancer", ports());
+    let mut waiting = service("LoadBalancer", &ports());
     waiting["status"] = json!({"loadBalancer": {}});
     let shown = lines(&view(true), &waiting);
     assert_eq!(shown, ["(no address yet; see `knarr kubectl describe service -n shop web`)"]);

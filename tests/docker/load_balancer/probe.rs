@@ -70,6 +70,6 @@ pub fn resolves(server: IpAddr, name: &str) -> Result<(), String> {
     socket.send_to(&question, (server, 53)).map_err(fail)?;
     let mut answer = [0; 512];
     let (length, from) = socket.recv_from(&mut answer).map_err(fail)?;
-    let found = length > 12 && answer[..2] == [0x12, 0x34] && answer[3] & 0xf == 0 && answer[7] > 0;
+    let found = length > 12 && answer[..2] == [0x12, 0x34] && answer[3] % 16 == 0 && answer[7] > 0;
     if found && from.ip() == server { Ok(()) } else { Err(format!("{:?} from {from}", &answer[..length])) }
 }

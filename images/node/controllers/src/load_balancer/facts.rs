@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    fn service(spec: serde_json::Value, annotation: Option<&str>) -> Option<Balanced> {
+    fn service(spec: &serde_json::Value, annotation: Option<&str>) -> Option<Balanced> {
         let mut object = json!({
             "metadata": {"name": "web", "namespace": "shop", "uid": "u"},
             "spec": spec,
@@ -144,9 +144,9 @@ mod tests {
 
     #[test]
     fn only_ours() {
-        assert_eq!(service(json!({"type": "NodePort"}), None), None);
-        assert_eq!(service(json!({"type": "LoadBalancer", "loadBalancerClass": "example.com/other"}), None), None);
-        let ours = service(json!({"type": "LoadBalancer", "loadBalancerClass": CLASS}), None).expect("ours");
+        assert_eq!(service(&json!({"type": "NodePort"}), None), None);
+        assert_eq!(service(&json!({"type": "LoadBalancer", "loadBalancerClass": "example.com/other"}), None), None);
+        let ours = service(&json!({"type": "LoadBalancer", "loadBalancerClass": CLASS}), None).expect("ours");
         assert_eq!(ours.key.to_string(), "shop/web");
         assert_eq!(ours.assigned, ["10.89.0.200".parse::<IpAddr>().expect("an address")]);
         assert_eq!(ours.families, [Family::V4]);
@@ -156,7 +156,7 @@ mod tests {
     fn a_question_may_stand_in_two_places_but_not_contradict_itself() {
         let ask = |field: &str, annotation| {
             let spec = json!({"type": "LoadBalancer", "loadBalancerIP": field});
-            service(spec, annotation).expect("ours").wanted
+            service(&spec, annotation).expect("ours").wanted
         };
         let address: IpAddr = "10.89.0.201".parse().expect("an address");
         assert_eq!(ask("10.89.0.201", None), Ok(vec![address]));

@@ -22,6 +22,8 @@ use super::NAME;
 const DURATION: Duration = Duration::from_secs(10);
 /// How often the holder renews.
 const RENEW: Duration = Duration::from_secs(3);
+/// The holder believes for so long that a renewal holds: shorter than the others, who must not begin before it ends.
+const BELIEVED: Duration = Duration::from_secs(7);
 /// A request that takes longer has failed.
 const REQUEST: Duration = Duration::from_secs(3);
 
@@ -92,7 +94,7 @@ impl Election {
 
     /// Leading ends by itself when no renewal succeeded for long, before anybody else may begin.
     fn expire(&self, leading: &watch::Sender<bool>) {
-        let valid = self.renewed.is_some_and(|at| at.elapsed() < DURATION - RENEW);
+        let valid = self.renewed.is_some_and(|at| at.elapsed() < BELIEVED);
         leading.send_if_modified(|leading| {
             let different = *leading != valid;
             if different {

@@ -68,7 +68,7 @@ impl Pool {
         name.hash(&mut hasher);
         let size = self.ranges(family).map(|range| range.hosts().count()).sum::<usize>().max(1);
         let start = usize::try_from(hasher.finish() % size as u64).unwrap_or(0);
-        let all = move || self.ranges(family).flat_map(|range| range.hosts());
+        let all = move || self.ranges(family).flat_map(IpNet::hosts);
         all().skip(start).chain(all().take(start))
     }
 
