@@ -80,7 +80,7 @@ async fn what_does_not_exist() {
 #[tokio::test(start_paused = true)]
 async fn without_an_api_server() {
     let mut env = cluster(Vec::new()).await;
-    env.kubernetes = FakeKubernetes::new(Script { fails: Some("list"), hangs: None });
+    env.kubernetes = FakeKubernetes::new(Script { fails: Some("list"), ..Script::default() });
     insta::assert_snapshot!("the api fails", env.knarr("why --name dev").await);
     env.engine.stop_container("dev-control-plane", 0).await.expect("it stops");
     insta::assert_snapshot!("the control plane is stopped", env.knarr("why --name dev").await);

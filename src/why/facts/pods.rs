@@ -128,7 +128,7 @@ impl Facts {
     }
 
     /// The claims that a Pod mounts, by name.
-    pub fn claims<'f>(pod: &'f Value) -> impl Iterator<Item = &'f str> {
+    pub fn claims(pod: &Value) -> impl Iterator<Item = &str> {
         pod.list("/spec/volumes")
             .iter()
             .map(|v| v.text("/persistentVolumeClaim/claimName"))

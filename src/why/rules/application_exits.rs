@@ -26,7 +26,7 @@ fn meaning(code: i64) -> String {
         137 => signal("SIGKILL", "it was killed, often because it did not end in time"),
         139 => signal("SIGSEGV", "it touched memory that is not its own"),
         143 => signal("SIGTERM", "it was asked to end"),
-        129..=165 => signal("a signal", "see `kill -l`"),
+        131 | 133 | 138 | 140..=142 | 144..=165 => signal("a signal", "see `kill -l`"),
         255 => "it returned -1, or could not be started".into(),
         _ => "a code of its own; its documentation or log says which".into(),
     }

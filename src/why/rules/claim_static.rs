@@ -64,7 +64,7 @@ fn unfit(claim: &Value, volume: &Value) -> Option<String> {
         "Released" => why.push("released by a deleted claim; its data waits for a decision (Retain)".to_owned()),
         "Failed" => why.push("failed".to_owned()),
         _ if !holder.is_empty() && !is_mine => {
-            why.push(format!("reserved for {}/{holder}", volume.text("/spec/claimRef/namespace")))
+            why.push(format!("reserved for {}/{holder}", volume.text("/spec/claimRef/namespace")));
         }
         _ => {}
     }
