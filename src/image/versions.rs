@@ -273,7 +273,8 @@ mod tests {
         let mut texts = vec![("paths.rs".to_owned(), include_str!("../node/paths.rs"))];
         let mut folders = vec![&MANIFESTS];
         while let Some(folder) = folders.pop() {
-            folders.extend(folder.dirs());
+            // Broken samples name wrong images: that is what is wrong with them.
+            folders.extend(folder.dirs().filter(|d| !d.path().ends_with("broken")));
             texts.extend(folder.files().map(|f| (f.path().display().to_string(), f.contents_utf8().unwrap())));
         }
         assert!(texts.len() > 3 && named_in(texts[0].1).count() > 1, "the test looks in the wrong place");
