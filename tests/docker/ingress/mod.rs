@@ -21,7 +21,8 @@ pub const CASES: &[Case] = &[("everything", everything)];
 fn everything(scene: &Scene) {
     let cluster = scene.cluster("ingress");
     cluster.create(&[]);
-    install(scene, &cluster);
+    let enable = ["addons", "enable", "ingress", "--set", "allowSnippets=true", "--name", &cluster.name];
+    scene.knarr(&enable).ok();
     let site = Site::prepare(scene, &cluster);
     site.check_table();
     features::check(&site);
@@ -37,17 +38,6 @@ fn everything(scene: &Scene) {
     }
     site.check_table();
     cluster.delete();
-}
-
-/// Puts the addon in by hand. To be replaced by `addons: ingress` in the configuration as soon as knarr knows it.
-fn install(scene: &Scene, cluster: &Cluster) {
-    for image in ["knarr.dev/ingress:v1", objects::HELLO] {
-        if docker(&["image", "inspect", image]).status == 0 {
-            scene.knarr(&["load", "docker-image", image, "--name", &cluster.name]).ok();
-        }
-    }
-    let manifest = include_str!("../../../manifests/addons/ingress.yaml");
-    cluster.apply(&manifest.replace("{{INGRESS_ALLOW_SNIPPETS}}", "true"));
 }
 
 /// A cluster with all Ingresses of the table.

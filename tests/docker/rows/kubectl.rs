@@ -99,7 +99,7 @@ fn looks(space: &Namespace<'_>, cluster: &Cluster<'_>) {
     cluster.kubectl(&["get", "pods", "-A"]).ok().says("coredns");
     cluster.kubectl(&["get", "pods", "-n", SPACE]).ok().says("counter");
     let described = space.kubectl(&["describe", "pod", "two"]).ok();
-    described.says("knarr.dev/busybox:v1.37").says("Exit Code:    3").says("Started container");
+    described.says("knarr.dev/busybox:v1.37").says("Exit Code:    3").says("Container started");
     space.kubectl(&["describe", "service", "web"]).ok().says("Endpoints:");
     cluster.kubectl(&["cluster-info"]).ok().says("Kubernetes control plane").says("CoreDNS");
     let refused = space.kubectl(&["get", "pod", "nobody"]).exits(1);

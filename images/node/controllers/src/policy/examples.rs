@@ -158,18 +158,8 @@ fn an_address_that_was_given_away_belongs_to_the_younger_pod() {
     };
     let ended = ", deletionTimestamp: '2026-01-01T00:01:00Z'";
     let both = format!("{}{}", policy("old"), policy("new"));
-    let text = rules(
-        &format!("{}{}{}{both}", PODS.to_owned() + "---", pod("old", 1, ""), pod("new", 2, ""))
-            .trim_end_matches('-')
-            .to_owned()
-            .as_str(),
-    );
+    let text = rules(format!("{PODS}---{}{}{both}", pod("old", 1, ""), pod("new", 2, "")).trim_end_matches('-'));
     assert!(text.contains("shop/new") && !text.contains("shop/old"), "{text}");
-    let text = rules(
-        &format!("{}{}{}{both}", PODS.to_owned() + "---", pod("old", 1, ""), pod("new", 2, ended))
-            .trim_end_matches('-')
-            .to_owned()
-            .as_str(),
-    );
+    let text = rules(format!("{PODS}---{}{}{both}", pod("old", 1, ""), pod("new", 2, ended)).trim_end_matches('-'));
     assert!(text.contains("shop/old") && !text.contains("shop/new"), "{text}");
 }
