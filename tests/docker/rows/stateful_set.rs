@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, text};
+use crate::wait::{seconds, until};
 
 pub fn first_to_last_and_back(cluster: &Cluster<'_>) {
     let kubectl = |arguments: &[&str]| cluster.kubectl(&[&["-n", "sample-statefulset"], arguments].concat()).ok();
@@ -19,8 +20,12 @@ pub fn first_to_last_and_back(cluster: &Cluster<'_>) {
         let (ready, created) = (ready_since(&pair[0]), text(&pair[1], "/metadata/creationTimestamp"));
         assert!(ready <= created, "{} was ready at {ready}, {created}", text(&pair[0], "/metadata/name"));
     }
-    let note = kubectl(&["exec", "client", "--", "wget", "-T", "5", "-qO-", "http://db-1.db:8080/files/data/note"]);
-    assert_eq!(note.out().trim(), "mine", "the new db-1 has the old one's volume");
+    // The cluster's DNS may tell the old Pod's address for as long as it keeps answers, which is half a minute.
+    until("the new db-1 has the old one's volume", seconds(60), || {
+        let wget = ["exec", "client", "--", "wget", "-T", "5", "-qO-", "http://db-1.db:8080/files/data/note"];
+        let note = cluster.kubectl(&[&["-n", "sample-statefulset"], &wget[..]].concat());
+        if note.out().trim() == "mine" { Ok(()) } else { Err(note.to_string()) }
+    });
 
     let begun = Instant::now();
     kubectl(&["scale", "statefulset/db", "--replicas=0"]);
