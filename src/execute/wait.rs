@@ -126,7 +126,7 @@ impl<E: Engine> Run<'_, E> {
 
     pub(super) async fn adopt(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
         let layout = &self.plan.layout;
-        let adoptions: Vec<_> = layout.nodes.iter().map(|node| render::adoption(layout, node)).collect();
+        let adoptions: Vec<_> = layout.nodes.iter().map(render::adoption).collect();
         let registered = |_: &str| self.timings.mark(timings::NODE_REGISTERED);
         self.kubernetes()?.adopt_nodes(&adoptions, &registered, progress).await
     }

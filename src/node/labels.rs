@@ -7,7 +7,6 @@ use crate::spec::Role;
 use crate::spec::values::Taint;
 
 const CONTROL_PLANE_ROLE: &str = "node-role.kubernetes.io/control-plane";
-const NO_EXTERNAL_LOAD_BALANCERS: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 
 /// Labels of the kubernetes.io name spaces that a kubelet may give itself (kubelet/pkg/apis/well_known_labels.go).
 const SELF_SERVICE: &[&str] = &[
@@ -33,15 +32,12 @@ pub(super) fn kubelet_labels(node: &NodeLayout) -> BTreeMap<String, String> {
 
 /// The labels that only an administrator may set: the role's, and those of the user that the API server's
 /// NodeRestriction plugin (or the kubelet itself) would refuse.
-pub(super) fn admin_labels(layout: &Layout, node: &NodeLayout) -> BTreeMap<String, String> {
+pub(super) fn admin_labels(node: &NodeLayout) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<String, String> =
         node.spec.labels.clone().into_iter().filter(|(key, _)| !kubelet_may_set(key)).collect();
     if node.spec.role == Role::ControlPlane {
+        // Not excluded from load balancers, as control planes elsewhere are: the addon `ingress` runs here.
         labels.insert(CONTROL_PLANE_ROLE.into(), String::new());
-        // A control plane that also runs the pods must stay reachable for LoadBalancer Services.
-        if has_workers(layout) {
-            labels.insert(NO_EXTERNAL_LOAD_BALANCERS.into(), String::new());
-        }
     }
     labels
 }

@@ -59,10 +59,10 @@ fn components(layout: &Layout, node: &NodeLayout) -> Vec<Component> {
 }
 
 /// What an administrator sets on the Node once its kubelet has registered it. Its taints it brings along.
-pub fn adoption(layout: &Layout, node: &NodeLayout) -> Adoption {
+pub fn adoption(node: &NodeLayout) -> Adoption {
     Adoption {
         node: node.spec.name.to_string(),
-        labels: admin_labels(layout, node),
+        labels: admin_labels(node),
         pod_cidr: node.pod_cidr.to_string(),
         taints: Vec::new(),
     }

@@ -365,18 +365,15 @@ fn labels_and_taints_go_where_they_may() {
         Some(vec![Taint { key: "gpu".into(), value: "yes".into(), effect: "NoExecute".into() }]);
     let (first, worker) = (&layout.nodes[0], &layout.nodes[1]);
     let keys = |labels: BTreeMap<String, String>| labels.into_keys().collect::<Vec<_>>();
-    assert_eq!(
-        keys(admin_labels(&layout, first)),
-        ["node-role.kubernetes.io/control-plane", "node.kubernetes.io/exclude-from-external-load-balancers"]
-    );
-    assert_eq!(keys(admin_labels(&layout, worker)), ["node-role.kubernetes.io/gpu"]);
+    assert_eq!(keys(admin_labels(first)), ["node-role.kubernetes.io/control-plane"]);
+    assert_eq!(keys(admin_labels(worker)), ["node-role.kubernetes.io/gpu"]);
     let file = node_file(&layout, worker);
     let kubelet = file.components.iter().find(|c| c.name == "kubelet").expect("is there");
     assert_eq!(flag(kubelet, "node-labels"), Some("team=blue"));
     assert!(listing(&layout, worker).contains(r#""effect": "NoExecute""#));
 
     let alone = super::fixture::layout(1, 0);
-    assert_eq!(keys(admin_labels(&alone, &alone.nodes[0])), ["node-role.kubernetes.io/control-plane"]);
+    assert_eq!(keys(admin_labels(&alone.nodes[0])), ["node-role.kubernetes.io/control-plane"]);
     assert!(!listing(&alone, &alone.nodes[0]).contains("NoSchedule"), "a lone node takes pods");
 }
 
