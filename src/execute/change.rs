@@ -110,12 +110,14 @@ impl<E: Engine> Run<'_, E> {
     }
 }
 
-/// Whether the Ready condition is true and was reported after `started`, in seconds since 1970.
+/// Whether the Ready condition is true and was reported after `started`, in seconds since 1970. Both are whole seconds,
+/// and a kubelet can be back within the one in which its node was started; it cannot also have reported, stopped and
+/// been started in it.
 fn is_back(node: &Value, started: i64) -> bool {
     let conditions = node["status"]["conditions"].as_array();
     conditions.into_iter().flatten().filter(|c| c["type"] == "Ready" && c["status"] == "True").any(|c| {
         let heard = c["lastHeartbeatTime"].as_str().and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
-        heard.is_some_and(|heard| heard.unix_timestamp() > started)
+        heard.is_some_and(|heard| heard.unix_timestamp() >= started)
     })
 }
 
@@ -135,8 +137,8 @@ mod tests {
         };
         let started = 1_795_435_200;
         assert!(is_back(&node("True", "2026-11-23T12:00:03Z"), started));
-        assert!(!is_back(&node("True", "2026-11-23T12:00:00Z"), started), "it may be from before");
-        assert!(!is_back(&node("True", "2026-11-23T11:59:00Z"), started));
+        assert!(is_back(&node("True", "2026-11-23T12:00:00Z"), started), "a kubelet is quick");
+        assert!(!is_back(&node("True", "2026-11-23T11:59:59Z"), started));
         assert!(!is_back(&node("False", "2026-11-23T12:00:03Z"), started));
         assert!(!is_back(&node("True", "soon"), started));
         assert!(!is_back(&json!({}), started));

@@ -20,7 +20,16 @@ struct Daemon {
     folder: TempDir,
     /// Sleeps in the network namespace, which lives as long as it does.
     namespace: Child,
+    /// Lives on when Docker is killed, as it does on every machine where it is a service of its own.
+    containerd: Child,
     process: Option<Child>,
+}
+
+/// A program that runs on, and writes into a log.
+fn spawn(command: &mut Command, log: &std::path::Path) -> Child {
+    let log = std::fs::File::options().create(true).append(true).open(log).expect("a log");
+    let command = command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+    command.spawn().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"))
 }
 
 impl Daemon {
@@ -28,7 +37,14 @@ impl Daemon {
         // Not in /tmp if that is small or in memory: the node image has to fit.
         let folder = tempfile::Builder::new().prefix("kd-").tempdir().expect("a folder");
         let namespace = Command::new("unshare").args(["--net", "sleep", "infinity"]).spawn().expect("unshare starts");
-        let mut daemon = Self { folder, namespace, process: None };
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(at("containerd.toml"), "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n")
+            .expect("written");
+        let mut containerd = Command::new("containerd");
+        containerd.args(["--config", &at("containerd.toml"), "--address", &at("containerd")]);
+        containerd.args(["--root", &at("images"), "--state", &at("tasks")]);
+        let containerd = spawn(&mut containerd, &folder.path().join("log"));
+        let mut daemon = Self { folder, namespace, containerd, process: None };
         until("the namespace has a loopback", seconds(10), || {
             let up = run(daemon.inside("ip").args(["link", "set", "lo", "up"]), b"");
             let apart =
@@ -56,21 +72,21 @@ impl Daemon {
 
     fn start(&mut self) {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
-        let log = std::fs::File::options().create(true).append(true).open(at("log")).expect("a log");
-        let process = self
-            .inside("dockerd")
-            .args(["--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("pid")])
-            .args(["--host", &self.address()])
-            .arg("--bridge=none")
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a log"))
-            .stderr(log)
-            .spawn()
-            .expect("dockerd starts");
+        let mut dockerd = self.inside("dockerd");
+        dockerd.args(["--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("pid")]).args([
+            "--host",
+            &self.address(),
+            "--containerd",
+            &at("containerd"),
+            "--bridge=none",
+        ]);
+        let process = spawn(&mut dockerd, &self.folder.path().join("log"));
         self.process = Some(process);
         until("our own Docker answers", seconds(60), || {
             let run = self.docker(&["version", "--format", "{{.Server.Version}}"]);
-            if run.status == 0 { Ok(()) } else { Err(run.stderr) }
+            let log = std::fs::read_to_string(at("log")).unwrap_or_default();
+            let last: Vec<&str> = log.lines().rev().take(5).collect();
+            if run.status == 0 { Ok(()) } else { Err(format!("{}{last:#?}", run.stderr)) }
         });
     }
 
@@ -125,8 +141,16 @@ impl Drop for Daemon {
             run(Command::new("kill").arg(process.id().to_string()), b"");
             let _ended = process.wait();
         }
-        let _gone = self.namespace.kill();
-        let _reaped = self.namespace.wait();
+        for process in [&mut self.containerd, &mut self.namespace] {
+            let _gone = process.kill();
+            let _reaped = process.wait();
+        }
+        // What a killed Docker had mounted keeps the folder from being removed.
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let ours = |point: &&str| std::path::Path::new(point).starts_with(self.folder.path());
+        for point in mounts.lines().rev().filter_map(|line| line.split(' ').nth(1)).filter(ours) {
+            run(Command::new("umount").args(["--lazy", point]), b"");
+        }
     }
 }
 
