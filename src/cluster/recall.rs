@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use futures::future::{try_join, try_join_all, try_join3};
 use ipnet::{IpNet, Ipv4Net};
-use knarr_contract::{NODE_FILE, NodeFile, Role};
+use knarr_contract::{Member, NODE_FILE, NodeFile, Role};
 
 use super::{Cluster, read_file};
 use crate::addons::Chosen;
@@ -50,44 +50,47 @@ pub async fn recall<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Recalled
         .map_err(|why| Error::failed(format!("cannot tell how cluster `{}` was made", cluster.name)).cause(why.0))?;
     let known = |name: &&String| !cluster.nodes.iter().any(|node| node.name == **name);
     let mut missing: Vec<String> =
-        files.iter().flat_map(|f| f.network.peers.iter().map(|p| &p.name)).filter(known).cloned().collect();
+        files.iter().flat_map(|(_, m)| m.network.peers.iter().map(|p| &p.name)).filter(known).cloned().collect();
     missing.sort();
     missing.dedup();
     Ok(Recalled { layout, missing })
 }
 
-async fn node_file<E: Engine>(engine: &E, node: &str) -> Result<NodeFile> {
+/// The file of a container that is a node of Kubernetes, and what makes it one.
+async fn node_file<E: Engine>(engine: &E, node: &str) -> Result<(NodeFile, Member)> {
+    let foreign = || Error::failed(format!("`{NODE_FILE}` of node `{node}` is not what knarr wrote"));
     let bytes = read_file(engine, node, NODE_FILE).await.map_err(|e| Error { kind: ErrorKind::Failed, ..e })?;
-    serde_json::from_slice(&bytes)
-        .map_err(|e| Error::failed(format!("`{NODE_FILE}` of node `{node}` is not what knarr wrote")).cause(e))
+    let file: NodeFile = serde_json::from_slice(&bytes).map_err(|e| foreign().cause(e))?;
+    let member = file.member.clone().ok_or_else(|| foreign().cause("it has no `member`"))?;
+    Ok((file, member))
 }
 
 fn lay_out(
     cluster: &Cluster,
-    files: &[NodeFile],
+    files: &[(NodeFile, Member)],
     subnet: Option<Ipv4Net>,
     api: SocketAddr,
     extra_sans: Vec<String>,
 ) -> Result<Layout, Refused> {
     let net = |text: &str| text.parse::<Ipv4Net>().map_err(|e| Refused(format!("`{text}`: {e}")));
     let mut nodes = Vec::new();
-    for file in files {
+    for (file, member) in files {
         nodes.push(NodeLayout {
             spec: NodeSpec {
                 name: NodeName::parse(&file.node)?,
-                role: file.role,
+                role: member.role,
                 image: None,
                 labels: BTreeMap::new(),
                 taints: None,
                 mounts: Vec::new(),
                 ports: Vec::new(),
             },
-            address: file.network.address,
-            pod_cidr: net(&file.network.pod_cidr)?,
+            address: member.network.address,
+            pod_cidr: net(&member.network.pod_cidr)?,
         });
     }
-    let plane = files.iter().find(|f| f.role == Role::ControlPlane);
-    let flag = |name: &str| plane.and_then(|file| flag(file, "kube-apiserver", name));
+    let plane = files.iter().find(|(_, member)| member.role == Role::ControlPlane);
+    let flag = |name: &str| plane.and_then(|(file, _)| flag(file, "kube-apiserver", name));
     let missing = |what: &str| Refused(format!("no API server of it has the flag `--{what}`"));
     let services = flag("service-cluster-ip-range").ok_or_else(|| missing("service-cluster-ip-range"))?;
     let issuer = flag("service-account-issuer").ok_or_else(|| missing("service-account-issuer"))?;
@@ -110,7 +113,10 @@ fn lay_out(
                 api_address: api.ip(),
                 api_port: Some(api.port()),
                 node_subnet: Some(subnet),
-                pod_subnet: net(&files.first().map(|f| f.network.cluster_cidr.clone()).unwrap_or_default())?,
+                pod_subnet: net(&files
+                    .first()
+                    .map(|(_, member)| member.network.cluster_cidr.clone())
+                    .unwrap_or_default())?,
                 service_subnet: net(services)?,
                 dns_domain: DnsDomain::parse(domain)?,
                 proxy_mode: ProxyMode::default(),

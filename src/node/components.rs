@@ -139,6 +139,8 @@ pub(super) fn component(name: &str, flags: Flags) -> Component {
         start_when: Vec::new(),
         ready_when: None,
         nice: 0,
+        revision: String::new(),
+        reload_signal: None,
     }
 }
 

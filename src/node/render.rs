@@ -1,6 +1,6 @@
 //! A node as a whole: its `node.json` and all its files.
 
-use knarr_contract::{CONTRACT, Component, NODE_FILE, NodeFile, NodeNetwork, Peer, Role};
+use knarr_contract::{CONTRACT, Component, Member, NODE_FILE, NodeFile, NodeNetwork, Peer, Role};
 
 use super::api_server::api_server;
 use super::components::{api_url, controller_manager, kube_proxy, local_api, scheduler};
@@ -17,26 +17,23 @@ use crate::plan::layout::{Layout, NodeLayout};
 
 /// The contract with `knarr-node`.
 pub fn node_file(layout: &Layout, node: &NodeLayout) -> NodeFile {
+    let peers = layout.nodes.iter().filter(|other| other.spec.name != node.spec.name).map(|other| Peer {
+        name: other.spec.name.to_string(),
+        address: other.address,
+        pod_cidr: other.pod_cidr.to_string(),
+    });
+    let network = NodeNetwork {
+        address: node.address,
+        pod_cidr: node.pod_cidr.to_string(),
+        cluster_cidr: layout.spec.networking.pod_subnet.to_string(),
+        peers: peers.collect(),
+    };
     NodeFile {
         contract: CONTRACT,
         cluster: layout.name().into(),
         node: node.spec.name.to_string(),
-        role: node.spec.role,
-        network: NodeNetwork {
-            address: node.address,
-            pod_cidr: node.pod_cidr.to_string(),
-            cluster_cidr: layout.spec.networking.pod_subnet.to_string(),
-            peers: layout
-                .nodes
-                .iter()
-                .filter(|other| other.spec.name != node.spec.name)
-                .map(|other| Peer {
-                    name: other.spec.name.to_string(),
-                    address: other.address,
-                    pod_cidr: other.pod_cidr.to_string(),
-                })
-                .collect(),
-        },
+        member: Some(Member { role: node.spec.role, network }),
+        forwards: Vec::new(),
         components: components(layout, node),
     }
 }

@@ -21,7 +21,8 @@ pub fn run() -> Result<()> {
         return Err(Fault::new("boots a node only as PID 1 of its container; see `knarr-node help`"));
     }
     let node = nodefile::read(NODE_FILE)?;
-    say::note(&format!("booting {}, {} of the cluster {}", node.node, node.role, node.cluster));
+    let what = node.member.as_ref().map_or("helper", |member| member.role.as_str());
+    say::note(&format!("booting {}, {what} of the cluster {}", node.node, node.cluster));
 
     // Before any other thread exists, so that all of them leave the signals to the one that waits for them.
     let signals = reap::signals();
@@ -40,8 +41,10 @@ pub fn run() -> Result<()> {
     seed::prepare()?;
     resolver::write_pod_conf()?;
     // No component needs routes to start; pods do, and they come much later.
-    let (routes, to_board) = (node.network.clone(), board.clone());
-    spawn("network", move || connect(&routes, &to_board))?;
+    if let Some(member) = &node.member {
+        let (routes, to_board) = (member.network.clone(), board.clone());
+        spawn("network", move || connect(&routes, &to_board))?;
+    }
 
     let protect = adapt::may_lower_oom_score();
     if protect {

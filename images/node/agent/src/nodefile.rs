@@ -49,21 +49,21 @@ mod tests {
 
     fn with(contract: u64, components: &str) -> String {
         format!(
-            r#"{{"contract":{contract},"cluster":"c","node":"n","role":"worker","network":{{"address":"10.0.0.2",
-            "podCidr":"10.244.0.0/24","clusterCidr":"10.244.0.0/16","peers":[]}},"components":[{components}]}}"#
+            r#"{{"contract":{contract},"cluster":"c","node":"n","member":{{"role":"worker","network":{{
+            "address":"10.0.0.2","podCidr":"10.244.0.0/24","clusterCidr":"10.244.0.0/16","peers":[]}}}},"components":[{components}]}}"#
         )
     }
 
     #[test]
     fn a_good_file_is_read() {
-        let file = parse(&with(1, r#"{"name":"etcd","argv":["/usr/bin/etcd"]}"#)).expect("good");
+        let file = parse(&with(2, r#"{"name":"etcd","argv":["/usr/bin/etcd"]}"#)).expect("good");
         assert_eq!(file.components[0].name, "etcd");
     }
 
     #[test]
     fn another_contract_is_refused_by_number() {
         let fault = parse(&with(7, r#"{"new":1}"#)).expect_err("must fail").to_string();
-        assert!(fault.contains("contract 7") && fault.contains("contract 1"), "{fault}");
+        assert!(fault.contains("contract 7") && fault.contains("contract 2"), "{fault}");
         assert!(parse("{}").expect_err("must fail").to_string().contains("no contract number"));
     }
 
@@ -76,7 +76,7 @@ mod tests {
             r#"{"name":"x","argv":["x"]}"#,
             r#"{"name":"x","argv":["/x"]},{"name":"x","argv":["/x"]}"#,
         ] {
-            assert!(parse(&with(1, bad)).is_err(), "{bad}");
+            assert!(parse(&with(2, bad)).is_err(), "{bad}");
         }
     }
 }

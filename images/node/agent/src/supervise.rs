@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use knarr_contract::{LOG_DIR, NODE_FILE, NodeFile, Phase};
 use nix::unistd::Pid;
 
-use crate::fault::{Context, Result};
+use crate::fault::{Context, Fault, Result};
 use crate::logs::Log;
 use crate::network;
 use crate::nodefile;
@@ -137,10 +137,13 @@ impl Supervisor {
     /// Applies the peers and routes of a changed node file. Components keep running as they are until the next start.
     fn reload(&mut self) -> Result<String> {
         let new = nodefile::read(NODE_FILE)?;
-        network::apply(&new.network, Some(&self.node.network))?;
+        let (Some(member), Some(before)) = (new.member, &self.node.member) else {
+            return Err(Fault::new("a helper has no routes"));
+        };
+        network::apply(&member.network, Some(&before.network))?;
         let later = if new.components == self.node.components { "" } else { "; changed components wait for a restart" };
-        let answer = format!("routes to {} other nodes are set{later}", new.network.peers.len());
-        self.node.network = new.network;
+        let answer = format!("routes to {} other nodes are set{later}", member.network.peers.len());
+        self.node.member = Some(member);
         Ok(answer)
     }
 
