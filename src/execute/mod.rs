@@ -6,6 +6,7 @@
 
 mod board;
 mod change;
+mod etcd;
 mod failure;
 pub mod timings;
 pub mod undo;
@@ -118,6 +119,9 @@ pub struct Keys<'a> {
     /// Every certificate; none where no step writes one.
     pub pki: Option<&'a Pki>,
 }
+
+/// Hears what a step waits for, each time that changes.
+type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 struct Run<'a, E> {
     context: &'a Context<E>,

@@ -70,7 +70,7 @@ pub(super) fn api_server(layout: &Layout, node: &NodeLayout) -> Component {
                 .set("audit-log-maxsize", 10)
         })
         // Spreads clients over several servers and lets balancers notice a stop; both only hurt a single one.
-        .when(layout.control_planes().count() > 1, |flags| {
+        .when(layout.balancer, |flags| {
             flags.set("goaway-chance", 0.001).set("shutdown-delay-duration", "5s")
         })
         .merged(layout, ExtraArgsTarget::ApiServer);

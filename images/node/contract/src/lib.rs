@@ -27,8 +27,8 @@ pub const IMAGE_SEED: &str = "/usr/lib/knarr/images/root";
 /// OOM scores cannot be lowered). The rendered `config.toml` must have `imports = ["/etc/containerd/conf.d/*.toml"]`.
 pub const CONTAINERD_DROP_INS: &str = "/etc/containerd/conf.d";
 /// The folder of kubelet drop-in files, in which `knarr-node` writes what only the node can know (for instance that
-/// control groups are version 1). The rendered kubelet command must have `--config-dir=/etc/kubernetes/kubelet.conf.d`.
-pub const KUBELET_DROP_INS: &str = "/etc/kubernetes/kubelet.conf.d";
+/// control groups are version 1). The rendered kubelet command must have `--config-dir=/var/lib/knarr/kubernetes/kubelet.conf.d`.
+pub const KUBELET_DROP_INS: &str = "/var/lib/knarr/kubernetes/kubelet.conf.d";
 /// The resolver configuration that `knarr-node` writes for pods: `resolvConf` of the kubelet.
 pub const POD_RESOLV_CONF: &str = "/run/knarr/resolv.conf";
 /// The control group that `knarr-node` makes for pods: `cgroupRoot` of the kubelet.
