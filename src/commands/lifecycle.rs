@@ -16,6 +16,7 @@ use crate::execute::{self, Context, Failed, Keys};
 use crate::kubeconfig::Store;
 use crate::kubernetes::Access;
 use crate::pki::Pki;
+use crate::plan::layout::Layout;
 use crate::plan::{Living, Plan, Verb};
 use crate::spec::values::ClusterName;
 
@@ -59,7 +60,8 @@ pub async fn resume(session: &Session<impl Engine>, verb: Verb, args: Resume) ->
     run(session, &args.chosen, wish).await
 }
 
-fn store(session: &Session<impl Engine>, refresh: &Refresh) -> Result<Option<Store>> {
+/// The kubeconfig to bring up to date, if any.
+pub(super) fn store(session: &Session<impl Engine>, refresh: &Refresh) -> Result<Option<Store>> {
     if refresh.no_kubeconfig {
         return Ok(None);
     }
@@ -142,7 +144,7 @@ async fn one<E: Engine>(session: &Session<E>, engine: &Arc<E>, cluster: &Cluster
         Some(pki) => Some(pki.admin_access(&living.layout)?),
         None => access,
     };
-    let access = access.map(|access| Access { url: url(&living), ..access });
+    let access = access.map(|access| Access { url: url(&living.layout), ..access });
     let context = Context {
         engine: Arc::clone(engine),
         connector: Arc::clone(&session.outside.kubernetes),
@@ -263,8 +265,8 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
 }
 
 /// Where this host reaches the API.
-fn url(living: &Living) -> String {
-    let api = living.layout.api;
+pub(super) fn url(layout: &Layout) -> String {
+    let api = layout.api;
     format!("https://{}", std::net::SocketAddr::new(crate::plan::container::reachable(api.ip()), api.port()))
 }
 
@@ -298,7 +300,7 @@ async fn name_holder<E: Engine>(engine: &E, cluster: &Cluster, failed: Failed) -
 }
 
 /// Brings the user's entry up to date, if there is one.
-async fn refresh<E: Engine>(
+pub(super) async fn refresh<E: Engine>(
     session: &Session<E>,
     engine: &E,
     cluster: &Cluster,

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::failure::Failure;
-use super::{Progress, Run, pack};
+use super::{Progress, RETRY, Run, pack};
 use crate::engine::{ContainerState, Engine, ExecOutput, ExecSpec, op};
 use crate::error::{Error, Result};
 use crate::kubernetes::{Selection, kinds, objects};
@@ -57,7 +57,7 @@ impl<E: Engine> Run<'_, E> {
             Action::PromoteEtcd(through) => self.promote_etcd(node, through, progress).await,
             Action::LeaveEtcd(through) => self.leave_etcd(node, through).await,
             Action::Drain { through, force } => self.drain(node, through, *force, progress).await,
-            Action::Forget => Ok(self.bounded(self.forget(node)).await?),
+            Action::Forget => Ok(self.bounded(self.forget(node, progress)).await?),
         }
     }
 
@@ -154,8 +154,17 @@ impl<E: Engine> Run<'_, E> {
         Ok(self.bounded(draining).await?)
     }
 
-    /// Deletes the Node object and the volumes that lay on it.
-    async fn forget(&self, node: &str) -> Result<()> {
+    /// Deletes the Node object and the volumes that lay on it; asks again while the balancer still finds out that a
+    /// control plane is gone.
+    async fn forget(&self, node: &str, progress: Progress<'_>) -> Result<()> {
+        while let Err(e) = self.try_to_forget(node).await {
+            progress(e.causes.last().unwrap_or(&e.message));
+            tokio::time::sleep(RETRY).await;
+        }
+        Ok(())
+    }
+
+    async fn try_to_forget(&self, node: &str) -> Result<()> {
         let kubernetes = self.kubernetes()?;
         let volumes = kubernetes.list(&kinds::VOLUME, Selection::default()).await?;
         let mut gone: Vec<Value> = volumes.into_iter().filter(|volume| objects::lies_on(volume, node)).collect();

@@ -71,7 +71,8 @@ pub(super) fn api_server(layout: &Layout, node: &NodeLayout) -> Component {
         })
         // Spreads clients over several servers and lets balancers notice a stop; both only hurt a single one.
         .when(layout.balancer, |flags| {
-            flags.set("goaway-chance", 0.001).set("shutdown-delay-duration", "5s")
+            // A balancer notices within a second and a half.
+            flags.set("goaway-chance", 0.001).set("shutdown-delay-duration", "2s")
         })
         .merged(layout, ExtraArgsTarget::ApiServer);
     // Ready means: an authenticated and authorised read from etcd is answered. `/readyz` is a second later, because the

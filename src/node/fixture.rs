@@ -24,7 +24,7 @@ pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
                     role,
                     image: None,
                     labels: BTreeMap::new(),
-                    taints: None,
+                    taints: Some(crate::node::default_taints(role, workers > 0)),
                     mounts: Vec::new(),
                     ports: Vec::new(),
                 },

@@ -22,3 +22,4 @@ mod tests;
 
 pub use self::etcd::peer_url;
 pub use self::flags::is_protected;
+pub use self::labels::default_taints;

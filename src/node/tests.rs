@@ -169,7 +169,7 @@ fn flags_that_keep_the_cluster_safe_are_there() {
                 ("auto-tls", "false"),
                 ("peer-auto-tls", "false"),
                 ("tls-min-version", "TLS1.3"),
-                ("data-dir", paths::ETCD_DATA),
+                ("data-dir", "/var/lib/etcd"),
             ],
         ),
         ("kubelet", &[("config", paths::KUBELET_CONFIG), ("config-dir", paths::KUBELET_DROP_INS)]),
@@ -332,8 +332,8 @@ fn documents_parse() {
                     let config: kube::config::Kubeconfig = serde_json::from_str(text).expect("a kubeconfig");
                     let cluster = config.clusters[0].cluster.clone().expect("a cluster");
                     let server = match node.spec.role {
-                        Role::ControlPlane => "https://127.0.0.1:6443",
-                        Role::Worker => "https://dev-control-plane:6443",
+                        Role::Worker if !layout.balancer => "https://dev-control-plane:6443",
+                        _ => "https://127.0.0.1:6443",
                     };
                     assert_eq!(cluster.server.as_deref(), Some(server));
                 }

@@ -9,6 +9,7 @@ mod living;
 pub mod names;
 mod print;
 mod reshape;
+mod target;
 mod verb;
 
 use ipnet::Ipv4Net;
@@ -17,11 +18,13 @@ use knarr_contract::Role;
 use self::layout::{Egress, EtcdStart, Layout, NodeLayout, nth};
 pub use self::living::{Action, Change, Living, Through};
 pub use self::reshape::Wish;
+pub use self::target::NewNode;
 pub use self::verb::Verb;
 use crate::engine::{ContainerSpec, NetworkSpec};
 use crate::error::{Error, ErrorKind};
+use crate::node::default_taints;
 use crate::node::render::{self, FileSpec};
-use crate::spec::ClusterSpec;
+use crate::spec::{ClusterSpec, NodeSpec};
 use crate::spec::values::NodeName;
 
 /// What was found out or chosen about this host before planning, so that planning itself is pure.
@@ -215,6 +218,10 @@ fn lay_out(mut spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
                 Error::new(ErrorKind::Bug, "fewer free ports were chosen than the config leaves open")
             })?);
     }
+    let has_workers = spec.workers().next().is_some();
+    for node in &mut spec.nodes {
+        settle(node, has_workers);
+    }
     let subnet = choices.subnet;
     let too_small = |what: &str, net: Ipv4Net| {
         Error::new(ErrorKind::Config, format!("{what} `{net}` is too small for {} nodes", spec.nodes.len()))
@@ -264,6 +271,11 @@ fn lay_out(mut spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
         sys_resource: choices.sys_resource,
         spec,
     })
+}
+
+/// Decides what a node leaves to its role: once, when it is laid out, since the cluster around it may change.
+fn settle(node: &mut NodeSpec, has_workers: bool) {
+    node.taints.get_or_insert_with(|| default_taints(node.role, has_workers));
 }
 
 /// `1 worker`, `2 workers`

@@ -144,6 +144,9 @@ fn removing(gone: &[&NodeLayout], wish: &Wish, through: Option<&Through>) -> Res
             change(node, Action::LeaveEtcd(through.clone())),
         ));
     }
+    // In order, so that connections to an API server end instead of hanging.
+    let running: Vec<String> = gone.iter().filter(|node| !abandoned(node)).map(|node| name(node).to_owned()).collect();
+    phases.extend(acting("stopping", "stopped", &running, &Action::Stop));
     let each = |action: Action| gone.iter().map(|node| change(name(node), action.clone())).collect::<Vec<_>>();
     let what = super::some(gone.len(), "node");
     phases.push(phase(format!("removing {what}"), format!("removed {what}"), each(Action::Discard { data: true })));
