@@ -30,9 +30,15 @@ pub struct Found {
     pub checked: Checked,
 }
 
-/// Every certificate of every node of the layout, checked.
-pub async fn check<E: Engine>(engine: &E, layout: &Layout, now: OffsetDateTime) -> Result<Vec<Found>> {
-    let all = layout.nodes.iter().map(|node| async move {
+/// Every certificate of every node of the layout that is there, checked.
+pub async fn check<E: Engine>(
+    engine: &E,
+    cluster: &Cluster,
+    layout: &Layout,
+    now: OffsetDateTime,
+) -> Result<Vec<Found>> {
+    let there = |node: &&NodeLayout| cluster.nodes.iter().any(|there| there.name == node.spec.name.as_str());
+    let all = layout.nodes.iter().filter(there).map(|node| async move {
         let files = files(engine, node.spec.name.as_str()).await?;
         Ok::<_, Error>(check_node(layout, node, &files, now))
     });

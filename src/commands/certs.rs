@@ -60,7 +60,7 @@ pub async fn check(session: &Session<impl Engine>, name: Option<String>) -> Resu
     let name = name.unwrap_or_else(|| DEFAULT_NAME.into());
     let cluster = cluster::find(&*engine, &name).await?;
     let layout = cluster::recall(&*engine, &cluster).await?.layout;
-    let found = certificates::check(&*engine, &layout, OffsetDateTime::now_utc()).await?;
+    let found = certificates::check(&*engine, &cluster, &layout, OffsetDateTime::now_utc()).await?;
     let rows: Vec<Row> = found.into_iter().map(Row::from).collect();
     if session.json() {
         session.print_json(&rows)?;

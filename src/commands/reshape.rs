@@ -71,7 +71,7 @@ pub(super) async fn reshape<E: Engine>(
     if manner.dry_run {
         return if session.json() { session.print_json(&plan.to_json()) } else { session.print(&plan.to_string()) };
     }
-    let changed = !plan.changes_nothing();
+    let changed = wish.target != recalled.layout || plan.changes_something();
     if !changed {
         session.note(format!("cluster `{}` is as it should be", cluster.name));
     }

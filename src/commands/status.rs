@@ -170,7 +170,7 @@ fn facts(e: &Error) -> String {
 /// The nodes that others know of and that are gone, and every certificate of those that are there.
 async fn certificates<E: Engine>(engine: &E, cluster: &Cluster) -> Result<(Vec<String>, Vec<Row>)> {
     let recalled = cluster::recall(engine, cluster).await?;
-    let found = certificates::check(engine, &recalled.layout, OffsetDateTime::now_utc()).await?;
+    let found = certificates::check(engine, cluster, &recalled.layout, OffsetDateTime::now_utc()).await?;
     Ok((recalled.missing, found.into_iter().map(Row::from).collect()))
 }
 

@@ -53,9 +53,9 @@ impl<E: Engine> Run<'_, E> {
             Action::RestartComponents => self.restart_components(node, progress).await,
             Action::Adapt(files) => self.adapt(node, files, progress).await,
             Action::Discard { data } => self.discard(node, *data).await,
-            Action::JoinEtcd(through) => self.join_etcd(node, through).await,
+            Action::JoinEtcd(through) => self.join_etcd(node, through, progress).await,
             Action::PromoteEtcd(through) => self.promote_etcd(node, through, progress).await,
-            Action::LeaveEtcd(through) => self.leave_etcd(node, through).await,
+            Action::LeaveEtcd(through) => self.leave_etcd(node, through, progress).await,
             Action::Drain { through, force } => self.drain(node, through, *force, progress).await,
             Action::Forget => Ok(self.bounded(self.forget(node, progress)).await?),
         }
@@ -172,9 +172,10 @@ impl<E: Engine> Run<'_, E> {
         kubernetes.delete(&gone).await
     }
 
-    /// Listens to every node of the cluster that is not heard yet.
+    /// Listens to every node of the cluster that is there and not heard yet.
     pub(super) fn listen_to_all(&self) {
-        for node in &self.plan.layout.nodes {
+        let unborn = self.unborn.lock().map(|unborn| unborn.clone()).unwrap_or_default();
+        for node in self.plan.layout.nodes.iter().filter(|node| !unborn.contains(node.spec.name.as_str())) {
             self.listen_to(node.spec.name.as_str());
         }
     }

@@ -32,17 +32,54 @@ struct Member {
     is_learner: bool,
 }
 
+/// How etcd says that it wants to be asked again.
+const UNSETTLED: &str = "unhealthy cluster";
+
 type Outcome<T> = std::result::Result<T, Failure>;
 
 impl<E: Engine> Run<'_, E> {
     /// Tells etcd of a member that is coming, unless it knows it already.
-    pub(super) async fn join_etcd(&self, node: &str, through: &Through) -> Outcome<()> {
+    pub(super) async fn join_etcd(&self, node: &str, through: &Through, progress: super::Progress<'_>) -> Outcome<()> {
         if self.member(node, through).await?.is_some() {
             return Ok(());
         }
         let url = format!("--peer-urls={}", node::peer_url(&parse(node)?));
-        let add = self.etcdctl(through, &["member", "add", node, "--learner", &url]).await?;
-        Ok(succeed(add, &format!("etcd does not take `{node}` as a member"))?)
+        let headline = format!("etcd does not take `{node}` as a member");
+        self.change_members(through, &["member", "add", node, "--learner", &url], &headline, progress).await
+    }
+
+    /// Tells etcd that a member is gone for good; one that it does not know is gone already.
+    pub(super) async fn leave_etcd(&self, node: &str, through: &Through, progress: super::Progress<'_>) -> Outcome<()> {
+        let Some(member) = self.member(node, through).await? else { return Ok(()) };
+        let id = format!("{:x}", member.id);
+        let headline = format!("etcd does not let `{node}` go");
+        self.change_members(through, &["member", "remove", &id], &headline, progress).await
+    }
+
+    /// Changes who belongs to etcd. It refuses while members have not been connected to each other for five seconds, so
+    /// that is waited for; nothing tells when it is over.
+    async fn change_members(
+        &self,
+        through: &Through,
+        words: &[&str],
+        headline: &str,
+        progress: super::Progress<'_>,
+    ) -> Outcome<()> {
+        let changing = async {
+            loop {
+                let outcome = self.etcdctl(through, words).await.map_err(|failure| failure.error)?;
+                if outcome.status == 0 {
+                    return Ok(());
+                }
+                let why = last_line(&outcome.stderr);
+                if !why.contains(UNSETTLED) {
+                    return Err(Error::failed(headline).cause(why));
+                }
+                progress("etcd's members to be connected for five seconds");
+                tokio::time::sleep(RETRY * 10).await;
+            }
+        };
+        Ok(self.bounded(changing).await?)
     }
 
     /// Gives a member its vote. etcd refuses while it is behind, and nothing tells when it no longer is, so it is asked
@@ -72,22 +109,11 @@ impl<E: Engine> Run<'_, E> {
         Ok(self.bounded(promoting).await?)
     }
 
-    /// Tells etcd that a member is gone for good; one that it does not know is gone already.
-    pub(super) async fn leave_etcd(&self, node: &str, through: &Through) -> Outcome<()> {
-        let Some(member) = self.member(node, through).await? else { return Ok(()) };
-        let id = format!("{:x}", member.id);
-        let remove = self.etcdctl(through, &["member", "remove", &id]).await?;
-        Ok(succeed(remove, &format!("etcd does not let `{node}` go"))?)
-    }
-
     async fn member(&self, node: &str, through: &Through) -> Outcome<Option<Member>> {
         let list = self.etcdctl(through, &["member", "list", "--write-out=json"]).await?;
         let told: std::result::Result<Members, _> = serde_json::from_slice(&list.stdout);
         let Ok(Members { members }) = told else {
-            return Err(succeed(list, "etcd does not tell its members")
-                .err()
-                .unwrap_or_else(|| Error::failed(format!("etcd on `{through}` answers nonsense")))
-                .into());
+            return Err(Error::failed("etcd does not tell its members").cause(last_line(&list.stderr)).into());
         };
         let url = node::peer_url(&parse(node)?);
         Ok(members.into_iter().find(|member| member.name == node || member.peer_urls.contains(&url)))
@@ -109,10 +135,6 @@ impl<E: Engine> Run<'_, E> {
 
 fn parse(node: &str) -> Result<NodeName> {
     NodeName::parse(node).map_err(|refused| Error::failed(refused.0))
-}
-
-fn succeed(outcome: ExecOutcome, headline: &str) -> Result<()> {
-    if outcome.status == 0 { Ok(()) } else { Err(Error::failed(headline).cause(last_line(&outcome.stderr))) }
 }
 
 /// etcdctl says what is wrong in its last line.

@@ -12,7 +12,7 @@ pub mod timings;
 pub mod undo;
 mod wait;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -140,6 +140,8 @@ struct Run<'a, E> {
     last_reason: Mutex<Option<String>>,
     /// The calls that Docker has not answered yet, in words.
     in_flight: Mutex<Vec<String>>,
+    /// The containers that the plan is still going to make: there is nothing to hear of them yet.
+    unborn: Mutex<BTreeSet<String>>,
 }
 
 impl<'a, E: Engine> Run<'a, E> {
@@ -158,6 +160,7 @@ impl<'a, E: Engine> Run<'a, E> {
             kubernetes: OnceLock::new(),
             last_reason: Mutex::default(),
             in_flight: Mutex::default(),
+            unborn: Mutex::new(plan.nodes().map(|node| node.container.name.clone()).collect()),
         }
     }
 
@@ -303,6 +306,9 @@ impl<'a, E: Engine> Run<'a, E> {
         self.go_on()?;
         self.start_container(name, &id).await?;
         self.timings.mark(timings::CONTAINERS_STARTED);
+        if let Ok(mut unborn) = self.unborn.lock() {
+            unborn.remove(name);
+        }
         self.watch.add(name);
         Ok(())
     }

@@ -23,7 +23,8 @@ pub(super) enum Serves {
 }
 
 /// haproxy, with a master process that goes on when the worker is replaced: reading the configuration again loses no
-/// connection.
+/// connection. The worker that was replaced ends with its last connection, or after a minute: watches never end, and it
+/// no longer looks after the servers.
 pub(super) fn balancer() -> Component {
     let flags = Flags::new(HAPROXY.into()).words(["-W", "-db", "-f", BALANCER_CONFIG]);
     Component {
@@ -41,7 +42,7 @@ pub(super) fn config(layout: &Layout, serves: Serves) -> String {
     };
     let mut text = format!(
         "global\n\
-         {user}  maxconn 4096\n  log stdout format raw local0 notice\n\
+         {user}  maxconn 4096\n  hard-stop-after 60s\n  log stdout format raw local0 notice\n\
          defaults\n  mode tcp\n  log global\n  option clitcpka\n  option srvtcpka\n  option redispatch 1\n  retries 3\n\
          \x20 timeout connect 2s\n  timeout check 500ms\n  timeout client 24h\n  timeout server 24h\n\
          # 200 while an API server is ready.\n\

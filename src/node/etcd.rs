@@ -38,6 +38,8 @@ pub(super) fn etcd(layout: &Layout, node: &NodeLayout) -> Component {
         .set("peer-auto-tls", false)
         .set("tls-min-version", "TLS1.3")
         .set("listen-metrics-urls", format!("http://127.0.0.1:{ETCD_METRICS_PORT}"))
+        // Several control planes are added at once, and none has a vote before it has the data.
+        .set("max-learners", 8)
         .set("snapshot-count", 10_000)
         .set("watch-progress-notify-interval", "5s")
         // A lone member waits one to two election timeouts before it elects itself: up to a second with the default

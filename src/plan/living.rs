@@ -176,6 +176,16 @@ impl Plan {
         self.phases.iter().flat_map(|p| &p.steps).all(|step| matches!(step, Step::Await(_)))
     }
 
+    /// Whether a container is made or changed; what else there is only makes sure of something.
+    pub fn changes_something(&self) -> bool {
+        let sure = |step: &Step| match step {
+            Step::Await(_) | Step::AdoptNodes => true,
+            Step::Change(change) => matches!(change.action, Action::PromoteEtcd(_)),
+            _ => false,
+        };
+        !self.phases.iter().flat_map(|p| &p.steps).all(sure)
+    }
+
     pub(super) fn show_changes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "cluster {}: {} it", self.layout.name(), self.verb.doing())?;
         for (number, phase) in self.phases.iter().enumerate() {
@@ -205,6 +215,7 @@ fn in_words(step: &Step) -> String {
         Step::Change(change) => change.to_string(),
         Step::Await(milestone) => milestone.title().to_owned(),
         Step::StartNode(node) => format!("make and start {}", node.container.name),
+        Step::AdoptNodes => "label and number the Nodes".to_owned(),
         other => format!("{other:?}"),
     }
 }

@@ -48,25 +48,25 @@ impl Plan {
         phases.extend(removing(&gone, wish, through.as_ref())?);
         let lost = |node: &&NodeLayout| !living.states.contains_key(name(node));
         let missing: Vec<&NodeLayout> = new.nodes.iter().filter(lost).collect();
-        for plane in missing.iter().filter(|node| node.spec.role == Role::ControlPlane) {
-            phases.extend(joining(new, plane, old.node(name(plane)).is_some(), through.as_ref())?);
-        }
-        let workers = missing.iter().filter(|node| node.spec.role == Role::Worker).map(|node| node_step(new, node));
-        let workers: Vec<Step> = workers.collect();
-        if !workers.is_empty() {
-            let what = super::some(workers.len(), "worker");
-            phases.push(phase(format!("starting {what}"), format!("started {what}"), workers));
+        let planes = missing.iter().filter(|node| node.spec.role == Role::ControlPlane).map(|node| name(node));
+        let planes: Vec<&str> = planes.chain(wish.broken.iter().map(String::as_str)).collect();
+        let again: Vec<&str> = planes.iter().copied().filter(|plane| old.node(plane).is_some()).collect();
+        phases.extend(each("taking", "took", &again, "out of etcd", through.as_ref(), new, Action::LeaveEtcd)?);
+        phases.extend(each("announcing", "announced", &planes, "to etcd", through.as_ref(), new, Action::JoinEtcd)?);
+        let made: Vec<Step> = missing.iter().map(|node| node_step(new, node)).collect();
+        if !made.is_empty() {
+            let what = super::some(made.len(), "node");
+            phases.push(phase(format!("starting {what}"), format!("started {what}"), made));
         }
         let stopped = living.containers(|state| !super::living::is_up(state));
         phases.extend(acting("starting", "started", &stopped, &Action::Start));
-        for plane in &wish.broken {
-            phases.extend(announcing(plane, true, through.as_ref().ok_or_else(|| nobody_left(new))?));
-        }
         phases.extend(telling(living, &known, wish));
-        for plane in &wish.broken {
-            phases.push(promoting(plane, through.as_ref().ok_or_else(|| nobody_left(new))?));
-        }
-        phases.extend(settling(wish, !missing.is_empty()));
+        // A repair also completes what a change that was cut off did not come to.
+        let completes = wish.verb == Verb::Repair;
+        let voters: Vec<&str> =
+            if completes && new.balancer { new.control_planes().map(name).collect() } else { planes };
+        phases.extend(each("giving", "gave", &voters, "all data and a vote", through.as_ref(), new, Action::PromoteEtcd)?);
+        phases.extend(settling(wish, completes || !missing.is_empty()));
         Ok(assemble(wish.verb, new, phases))
     }
 }
@@ -155,37 +155,23 @@ fn removing(gone: &[&NodeLayout], wish: &Wish, through: Option<&Through>) -> Res
     Ok(phases)
 }
 
-/// Lets one control plane join; `again` if etcd may still know a member of that name, which is lost.
-fn joining(layout: &Layout, plane: &NodeLayout, again: bool, through: Option<&Through>) -> Result<Vec<Phase>, Error> {
-    let node = name(plane);
+/// One action of etcd on each of these control planes.
+fn each(
+    doing: &str,
+    done: &str,
+    planes: &[&str],
+    what: &str,
+    through: Option<&Through>,
+    layout: &Layout,
+    action: fn(Through) -> Action,
+) -> Result<Option<Phase>, Error> {
+    if planes.is_empty() {
+        return Ok(None);
+    }
     let through = through.ok_or_else(|| nobody_left(layout))?;
-    let mut phases = announcing(node, again, through);
-    phases.push(alone(format!("starting {node}"), format!("started {node}"), node_step(layout, plane)));
-    phases.push(promoting(node, through));
-    Ok(phases)
-}
-
-/// Tells etcd of a member that is coming, and first that the one of the same name is not.
-fn announcing(node: &str, again: bool, through: &Through) -> Vec<Phase> {
-    let leave = alone(
-        format!("taking the lost member {node} out of etcd"),
-        format!("took the lost member {node} out of etcd"),
-        change(node, Action::LeaveEtcd(through.clone())),
-    );
-    let join = alone(
-        format!("announcing {node} to etcd"),
-        format!("announced {node} to etcd"),
-        change(node, Action::JoinEtcd(through.clone())),
-    );
-    again.then_some(leave).into_iter().chain([join]).collect()
-}
-
-fn promoting(node: &str, through: &Through) -> Phase {
-    alone(
-        format!("waiting until {node} has all data"),
-        format!("{node} has all data, and a vote"),
-        change(node, Action::PromoteEtcd(through.clone())),
-    )
+    let steps = planes.iter().map(|plane| change(plane, action(through.clone()))).collect();
+    let who = planes.join(", ");
+    Ok(Some(phase(format!("{doing} {who} {what}"), format!("{done} {who} {what}"), steps)))
 }
 
 /// Gives the nodes that stay what has changed for them, and lets them read it.

@@ -26,6 +26,7 @@ impl Layout {
     pub fn with(&self, nodes: &[NewNode]) -> Result<Self, Error> {
         let mut grown = self.next();
         let workers = |node: &NewNode| node.role == Role::Worker;
+        let mut added = Vec::new();
         let has_workers = self.spec.workers().next().is_some() || nodes.iter().any(workers);
         for new in nodes {
             let mut spec = NodeSpec {
@@ -38,14 +39,15 @@ impl Layout {
                 ports: Vec::new(),
             };
             settle(&mut spec, has_workers);
-            let etcd = (new.role == Role::ControlPlane).then(|| grown.joining(&spec.name, 0));
-            let node = NodeLayout { address: grown.free_address()?, pod_cidr: grown.free_pods()?, etcd, spec };
-            grown.nodes.push(node);
+            let (address, pod_cidr) = (grown.free_address()?, grown.free_pods()?);
+            added.push(spec.name.clone());
+            grown.nodes.push(NodeLayout { address, pod_cidr, etcd: None, spec });
             grown.nodes.sort_by_key(|node| {
                 let name = node.spec.name.as_str();
                 (node.spec.role, name.len(), name.to_owned())
             });
         }
+        grown.join(|name| added.contains(name));
         grown.balancer |= grown.control_planes().count() > 1;
         grown.name_nodes();
         Ok(grown)
@@ -62,14 +64,7 @@ impl Layout {
     /// The same cluster, in which the etcd members of these control planes begin anew, from what the others have.
     pub fn rebuilding(&self, planes: &[String]) -> Self {
         let mut rebuilt = self.next();
-        for plane in planes {
-            let life = self.node(plane).and_then(|node| node.etcd.as_ref()).map_or(0, |start| start.life) + 1;
-            let found = rebuilt.nodes.iter().position(|node| node.spec.name.as_str() == plane);
-            if let Some(at) = found {
-                let name = rebuilt.nodes[at].spec.name.clone();
-                rebuilt.nodes[at].etcd = Some(rebuilt.joining(&name, life));
-            }
-        }
+        rebuilt.join(|name| planes.iter().any(|plane| plane == name.as_str()));
         rebuilt
     }
 
@@ -82,13 +77,16 @@ impl Layout {
         self.spec.nodes = self.nodes.iter().map(|node| node.spec.clone()).collect();
     }
 
-    /// A member that joins those of this layout.
-    fn joining(&self, name: &NodeName, life: u32) -> EtcdStart {
-        let mut members: Vec<NodeName> = self.control_planes().map(|node| node.spec.name.clone()).collect();
-        if !members.contains(name) {
-            members.push(name.clone());
+    /// Lets the members of some control planes begin anew beside the others. All are announced before one starts, and
+    /// each must know exactly those that etcd knows then.
+    fn join(&mut self, joins: impl Fn(&NodeName) -> bool) {
+        let members: Vec<NodeName> = self.control_planes().map(|node| node.spec.name.clone()).collect();
+        for node in &mut self.nodes {
+            if node.spec.role == Role::ControlPlane && joins(&node.spec.name) {
+                let life = node.etcd.as_ref().map_or(0, |start| start.life + 1);
+                node.etcd = Some(EtcdStart { members: members.clone(), joins: true, life });
+            }
         }
-        EtcdStart { members, joins: true, life }
     }
 
     fn free_name(&self, role: Role) -> Result<NodeName, Error> {
@@ -147,14 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn control_planes_join_one_after_the_other() {
+    fn control_planes_join_those_that_are_there() {
         let grown = layout(1, 1).with(&[new(Role::ControlPlane), new(Role::ControlPlane)]).expect("room");
         assert!(grown.balancer);
         assert_eq!(names(&grown), ["dev-control-plane", "dev-control-plane2", "dev-control-plane3", "dev-worker"]);
         let members = |name: &str| grown.node(name).and_then(|node| node.etcd.clone()).expect("a member");
         assert_eq!(members("dev-control-plane").members.len(), 1);
         assert!(!members("dev-control-plane").joins);
-        assert_eq!((members("dev-control-plane2").members.len(), members("dev-control-plane2").joins), (2, true));
+        assert_eq!((members("dev-control-plane2").members.len(), members("dev-control-plane2").joins), (3, true));
         assert_eq!(members("dev-control-plane3").members.len(), 3);
         let taints = grown.node("dev-control-plane3").and_then(|node| node.spec.taints.clone()).expect("chosen");
         assert_eq!(taints.len(), 1, "workers do the work");
