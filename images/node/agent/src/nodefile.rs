@@ -76,9 +76,7 @@ fn check_forward(forward: &Forward, earlier: &[Forward]) -> Result<()> {
 /// Refuses a node file that would make another container of this one.
 pub fn succeeds(now: &NodeFile, new: &NodeFile) -> Result<()> {
     let fault = |what: &str, now: &str, new: &str| {
-        Err(Fault::new(format!(
-            "the new node file is for the {what} {new}, this is the {what} {now}: nothing was changed"
-        )))
+        Err(Fault::new(format!("the new node file is for the {what} {new}, this is the {what} {now}")))
     };
     let role = |file: &NodeFile| file.member.as_ref().map_or("helper", |member| Role::as_str(member.role));
     if now.cluster != new.cluster {

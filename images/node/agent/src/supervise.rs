@@ -13,6 +13,9 @@ use crate::slots::Slots;
 use crate::status::Board;
 use crate::{forwards, network, nodefile, say, stop};
 
+/// Begins the refusal of a node file.
+const UNCHANGED: &str = "nothing was changed";
+
 /// What the other threads report.
 #[derive(Debug)]
 pub enum Event {
@@ -128,7 +131,8 @@ impl Supervisor {
         if self.stopping {
             return Err(Fault::new("the node is stopping"));
         }
-        let reloaded = self.follow(nodefile::read(NODE_FILE)?)?;
+        let new = nodefile::read(NODE_FILE).context(|| UNCHANGED)?;
+        let reloaded = self.follow(new)?;
         // Before the answer, so that nobody who has it can still read that a changed component is ready.
         self.publish(Phase::Running);
         serde_json::to_string(&reloaded).context(|| "rendering the answer")
@@ -136,7 +140,7 @@ impl Supervisor {
 
     /// Carries out a newer node file as far as that needs no waiting. What fails can be repeated.
     fn follow(&mut self, new: NodeFile) -> Result<Reloaded> {
-        nodefile::succeeds(&self.node, &new)?;
+        nodefile::succeeds(&self.node, &new).context(|| UNCHANGED)?;
         if let Some(member) = &new.member {
             network::apply(&member.network, self.node.member.as_ref().map(|before| &before.network))?;
         }
