@@ -175,6 +175,7 @@ fn flags_that_keep_the_cluster_safe_are_there() {
         ("kubelet", &[("config", paths::KUBELET_CONFIG), ("config-dir", paths::KUBELET_DROP_INS)]),
         ("kube-proxy", &[("metrics-bind-address", "127.0.0.1:10249"), ("conntrack-max-per-core", "0")]),
         ("containerd", &[("config", paths::CONTAINERD_CONFIG)]),
+        ("haproxy", &[]),
     ]);
     for (_, component) in every_component() {
         for (name, value) in required[component.name.as_str()] {
@@ -199,6 +200,7 @@ fn what_knarr_sets_is_protected_or_free_on_purpose() {
         "heartbeat-interval",
         "kube-api-burst",
         "kube-api-qps",
+        "max-learners",
         "profiling",
         "shutdown-delay-duration",
         "shutdown-send-retry-after",

@@ -150,7 +150,7 @@ impl Plan {
     /// Freezes every node that runs.
     pub fn pause(living: &Living) -> Self {
         let nodes = living.containers(|s| s == ContainerState::Running);
-        assemble(Verb::Pause, &living.layout, acting("pausing", "paused", &nodes, &Action::Pause).into_iter().collect())
+        assemble(Verb::Pause, &living.layout, acting(&living.layout, "pausing", "paused", &nodes, &Action::Pause).into_iter().collect())
     }
 
     /// Lets every frozen node go on; with `wait`, until the cluster is usable.
@@ -230,13 +230,28 @@ pub(super) fn assemble(verb: Verb, layout: &Layout, mut phases: Vec<Phase>) -> P
     Plan { verb, layout: layout.clone(), phases }
 }
 
-pub(super) fn count(containers: usize) -> String {
-    format!("{containers} container{}", if containers == 1 { "" } else { "s" })
+/// `3 nodes`, `3 nodes and the balancer`
+fn count(layout: &Layout, containers: &[String]) -> String {
+    let nodes = containers.iter().filter(|name| layout.node(name).is_some()).count();
+    let balancer = containers.contains(&names::balancer(layout.name()));
+    match (nodes, balancer) {
+        (0, true) => "the balancer".to_owned(),
+        (_, true) => format!("{} and the balancer", super::some(nodes, "node")),
+        // A node that goes is in the layout no longer.
+        (0, false) => super::some(containers.len(), "node"),
+        (_, false) => super::some(nodes, "node"),
+    }
 }
 
 /// One action on all of these containers together.
-pub(super) fn acting(doing: &str, done: &str, containers: &[String], action: &Action) -> Option<Phase> {
-    let what = count(containers.len());
+pub(super) fn acting(
+    layout: &Layout,
+    doing: &str,
+    done: &str,
+    containers: &[String],
+    action: &Action,
+) -> Option<Phase> {
+    let what = count(layout, containers);
     let change = |node: &String| Step::Change(Change { node: node.clone(), action: action.clone() });
     let steps: Vec<Step> = containers.iter().map(change).collect();
     (!steps.is_empty()).then(|| phase(format!("{doing} {what}"), format!("{done} {what}"), steps))
@@ -244,7 +259,7 @@ pub(super) fn acting(doing: &str, done: &str, containers: &[String], action: &Ac
 
 /// Starts those in one of the wanted states, and a balancer in place of one that is gone.
 fn starting(living: &Living, wanted: impl Fn(ContainerState) -> bool) -> Option<Phase> {
-    let mut phase = acting("starting", "started", &living.containers(wanted), &Action::Start);
+    let mut phase = acting(&living.layout, "starting", "started", &living.containers(wanted), &Action::Start);
     if living.lacks_balancer() {
         let step = balancer_step(&living.layout);
         match &mut phase {
@@ -256,11 +271,11 @@ fn starting(living: &Living, wanted: impl Fn(ContainerState) -> bool) -> Option<
 }
 
 fn unpausing(living: &Living) -> Option<Phase> {
-    acting("unpausing", "unpaused", &living.containers(|s| s == ContainerState::Paused), &Action::Unpause)
+    acting(&living.layout, "unpausing", "unpaused", &living.containers(|s| s == ContainerState::Paused), &Action::Unpause)
 }
 
 fn stopping(living: &Living) -> Option<Phase> {
-    acting("stopping", "stopped", &living.containers(is_up), &Action::Stop)
+    acting(&living.layout, "stopping", "stopped", &living.containers(is_up), &Action::Stop)
 }
 
 /// New certificates for the nodes that need them. Where a node runs then, its components restart: control planes one
@@ -275,7 +290,7 @@ fn renewing(living: &Living, runs: impl Fn(&NodeLayout) -> bool) -> Vec<Phase> {
         let files = render::leaf_files(&living.layout, node);
         Step::Change(Change { node: node.spec.name.to_string(), action: Action::PutFiles(files) })
     };
-    let what = count(nodes.len());
+    let what = super::some(nodes.len(), "node");
     let mut phases = vec![phase(
         format!("renewing the certificates of {what}"),
         format!("renewed the certificates of {what}"),
@@ -285,7 +300,7 @@ fn renewing(living: &Living, runs: impl Fn(&NodeLayout) -> bool) -> Vec<Phase> {
         nodes.into_iter().filter(|node| runs(node)).partition(|node| node.spec.role == Role::ControlPlane);
     let restart = |nodes: &[&NodeLayout]| {
         let names: Vec<String> = nodes.iter().map(|node| node.spec.name.to_string()).collect();
-        acting("restarting the components of", "restarted the components of", &names, &Action::RestartComponents)
+        acting(&living.layout, "restarting the components of", "restarted the components of", &names, &Action::RestartComponents)
     };
     phases.extend(planes.into_iter().filter_map(|plane| restart(&[plane])));
     phases.extend(restart(&workers));

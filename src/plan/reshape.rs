@@ -59,7 +59,7 @@ impl Plan {
             phases.push(phase(format!("starting {what}"), format!("started {what}"), made));
         }
         let stopped = living.containers(|state| !super::living::is_up(state));
-        phases.extend(acting("starting", "started", &stopped, &Action::Start));
+        phases.extend(acting(new, "starting", "started", &stopped, &Action::Start));
         phases.extend(telling(living, &known, wish));
         // A repair also completes what a change that was cut off did not come to.
         let completes = wish.verb == Verb::Repair;
@@ -146,7 +146,7 @@ fn removing(gone: &[&NodeLayout], wish: &Wish, through: Option<&Through>) -> Res
     }
     // In order, so that connections to an API server end instead of hanging.
     let running: Vec<String> = gone.iter().filter(|node| !abandoned(node)).map(|node| name(node).to_owned()).collect();
-    phases.extend(acting("stopping", "stopped", &running, &Action::Stop));
+    phases.extend(acting(&wish.target, "stopping", "stopped", &running, &Action::Stop));
     let each = |action: Action| gone.iter().map(|node| change(name(node), action.clone())).collect::<Vec<_>>();
     let what = super::some(gone.len(), "node");
     phases.push(phase(format!("removing {what}"), format!("removed {what}"), each(Action::Discard { data: true })));
