@@ -82,6 +82,7 @@ fn lay_out(
                 image: None,
                 labels: BTreeMap::new(),
                 taints: None,
+                limits: member.limits,
                 mounts: Vec::new(),
                 ports: Vec::new(),
             },

@@ -70,6 +70,8 @@ pub fn node(layout: &Layout, node: &NodeLayout, published: &[PortBinding]) -> Co
         mounts,
         ports: published.to_vec(),
         restart: true,
+        milli_cpus: node.spec.limits.milli_cpus,
+        memory_bytes: node.spec.limits.memory_bytes,
         name,
         ..ContainerSpec::default()
     }

@@ -9,6 +9,7 @@ use super::{Plan, Step, Verb};
 use crate::addons::Chosen;
 use crate::engine::{ContainerSpec, MountSource};
 use crate::node::render;
+use crate::spec::{Limits, limits};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,6 +92,10 @@ fn container(f: &mut fmt::Formatter<'_>, c: &ContainerSpec) -> fmt::Result {
         writeln!(f, "     capabilities {}", caps.join(","))?;
     }
     writeln!(f, "     security {}", c.security_opt.join(" "))?;
+    let limits = limits::describe(Limits { milli_cpus: c.milli_cpus, memory_bytes: c.memory_bytes });
+    if !limits.is_empty() {
+        writeln!(f, "     limits {limits}")?;
+    }
     for mount in &c.mounts {
         let (kind, source) = match &mount.source {
             MountSource::Volume { name, .. } => ("volume", name),
@@ -134,6 +139,7 @@ impl Plan {
                     "labels": c.labels,
                     "capabilities": c.capabilities,
                     "securityOpt": c.security_opt,
+                    "limits": node.spec.limits,
                     "tmpfs": c.tmpfs,
                     "mounts": c.mounts.iter().map(|m| json!({
                         "source": match &m.source {

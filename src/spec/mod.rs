@@ -2,6 +2,7 @@
 //!
 //! Only `config` builds these (it reports every problem first); `plan` reads them.
 
+pub mod limits;
 pub mod values;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
-pub use knarr_contract::Role;
+pub use knarr_contract::{Limits, Role};
 
 use self::values::{ClusterName, DnsDomain, ImageRef, NodeName, PortMapping, Taint};
 use crate::addons::Chosen;
@@ -88,6 +89,8 @@ pub struct NodeSpec {
     pub labels: BTreeMap<String, String>,
     /// Taints for the Node object. `None` means the role's default: control planes are tainted when there are workers.
     pub taints: Option<Vec<Taint>>,
+    /// How much of the machine it may use.
+    pub limits: Limits,
     /// Host folders and files seen inside the node.
     pub mounts: Vec<Mount>,
     /// Ports of the node published on the host.
