@@ -227,6 +227,12 @@ pub struct CreateCluster {
     /// How many control planes
     #[arg(long, value_name = "N")]
     pub control_planes: Option<u32>,
+    /// How many CPUs each node may use, such as 2, 1.5 or 500m; its capacity in Kubernetes too
+    #[arg(long, value_name = "CPUS")]
+    pub cpus: Option<String>,
+    /// How much memory each node may use, such as 2GiB, 2Gi or 2g; its capacity in Kubernetes too
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
     /// The cluster's config file, or - for stdin; kind's files are read too
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<String>,

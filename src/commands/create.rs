@@ -25,7 +25,7 @@ use crate::pki::Pki;
 use crate::plan::layout::Egress;
 use crate::plan::{Choices, Plan};
 use crate::report::human;
-use crate::spec::ClusterSpec;
+use crate::spec::{ClusterSpec, limits};
 
 /// How often a lost race for a port or a subnet is tried again with another choice.
 const ATTEMPTS: u32 = 20;
@@ -69,6 +69,8 @@ async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<(C
         control_planes: args.control_planes,
         workers: args.workers,
         nodes: args.nodes,
+        cpus: args.cpus.clone(),
+        memory: args.memory.clone(),
         api_port: args.api_port,
         addons: args.addons.clone(),
         no_addons: args.no_addons.clone(),
@@ -180,6 +182,7 @@ async fn preflight<E: Engine>(
     let reference = spec.image.as_str();
     let found = image::find_or_pull(engine, &session.steps(), session.outside.interrupt.token(), reference).await?;
     image::check(&found.ok_or_else(|| image::missing(reference))?, reference, &info.arch)?;
+    must_fit(spec, info)?;
     let facts = Facts::of(info, (session.outside.host)(), session.environment.all.clone(), Demand::of(spec));
     doctor::preflight(&facts).into_result()
 }
@@ -197,6 +200,18 @@ fn must_be_new(existing: &[Cluster], name: &str) -> Result<()> {
             .cause("it is only half there: a creation or deletion was cut off")
             .hint(format!("remove what is left with `knarr delete cluster {name}`"))
     })
+}
+
+/// An error if a node may use more than there is: Docker refuses it, or Kubernetes would count on what is not there.
+fn must_fit(spec: &ClusterSpec, info: &EngineInfo) -> Result<()> {
+    let beyond = limits::beyond(spec, info.cpus, info.memory);
+    if beyond.is_empty() {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Environment, "Docker's machine is smaller than the limits of nodes")
+        .state("nothing was created")
+        .hint("ask for less by `--cpus` and `--memory`, or by `cpus:` and `memory:` of the nodes in the config file");
+    Err(beyond.into_iter().fold(error, Error::cause))
 }
 
 /// Free subnet, free ports, proxies: what this host allows, found now.
@@ -288,6 +303,7 @@ fn announce(
                 "name": n.spec.name.as_str(),
                 "role": n.spec.role.as_str(),
                 "address": n.address,
+                "limits": n.spec.limits,
             })).collect::<Vec<_>>(),
             "timings": marks.iter().map(|(what, when)| json!({
                 "milestone": what,

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::{Selection, kinds, objects};
 use crate::plan::layout::Layout;
 use crate::plan::{NewNode, Verb, Wish};
-use crate::spec::Role;
+use crate::spec::{Limits, Role};
 
 /// Runs `knarr node add`.
 pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
@@ -18,7 +18,7 @@ pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
     must_be_whole(&found).map_err(untouched)?;
     let layout = &found.recalled.layout;
     let role = if args.control_plane { Role::ControlPlane } else { Role::Worker };
-    let new = NewNode { role, labels: std::collections::BTreeMap::new(), taints: None };
+    let new = NewNode { role, labels: std::collections::BTreeMap::new(), taints: None, limits: Limits::default() };
     let target = layout.with(&vec![new; args.count as usize])?;
     let planes = target.control_planes().count();
     if args.control_plane && planes % 2 == 0 {

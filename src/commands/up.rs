@@ -67,6 +67,8 @@ fn create_flags(args: &Up, name: &str) -> CreateCluster {
         workers: Some(args.workers),
         nodes: None,
         control_planes: None,
+        cpus: None,
+        memory: None,
         config: None,
         image: None,
         api_port: None,

@@ -116,6 +116,8 @@ pub(super) fn convert(kind: &Cluster, default_image: &str) -> Converted {
             image: image(&path, node.image.as_deref(), default_image, &mut warnings),
             labels: node.labels.clone(),
             taints: None,
+            cpus: None,
+            memory: None,
             extra_mounts: node.extra_mounts.clone(),
             ports: ports(&path, &node.extra_port_mappings, &mut warnings),
         }

@@ -42,6 +42,10 @@ pub struct Overrides {
     pub workers: Option<u32>,
     /// `--nodes`: all nodes, the control plane among them.
     pub nodes: Option<u32>,
+    /// `--cpus`, for all nodes.
+    pub cpus: Option<String>,
+    /// `--memory`, for all nodes.
+    pub memory: Option<String>,
     /// `--api-port`; 0 means any free one.
     pub api_port: Option<u16>,
     /// `--addon`: addons to turn on.

@@ -66,6 +66,11 @@ pub struct Node {
     pub labels: BTreeMap<String, String>,
     /// Taints of the Node object; default: a control plane is tainted when there are workers. `[]` means none.
     pub taints: Option<Vec<Taint>>,
+    /// How many CPUs the node may use, such as `2`, `1.5` or `500m`; default: all of Docker's. The flag `--cpus` wins.
+    pub cpus: Option<Text>,
+    /// How much memory the node may use, such as `2Gi` or `512m` (powers of 1024); default: all of Docker's. The flag
+    /// `--memory` wins.
+    pub memory: Option<Text>,
     /// Folders and files of the host seen in the node.
     pub extra_mounts: Vec<Mount>,
     /// Ports of the node published on the host.

@@ -3,6 +3,7 @@
 mod addons;
 mod args;
 mod labels;
+mod limits;
 mod manifests;
 mod mounts;
 mod networking;

@@ -104,6 +104,10 @@ pub struct ContainerSpec {
     pub ports: Vec<PortBinding>,
     /// Whether Docker starts it again after an exit and after its own restart; see [`super::Engine::keep_container`].
     pub restart: bool,
+    /// Thousandths of a CPU that it may use; `None` is all.
+    pub milli_cpus: Option<u32>,
+    /// Bytes of memory that it may use, without swap beside them; `None` is all.
+    pub memory_bytes: Option<u64>,
     /// `nofile` limit, soft and hard; `None` leaves Docker's.
     pub nofile: Option<u64>,
     /// Whether it shares the host's network (the image builder, on hosts whose bridge has no way out).

@@ -7,7 +7,7 @@ use knarr_contract::Role;
 
 use crate::plan::layout::{Egress, EtcdStart, Layout, NodeLayout};
 use crate::spec::values::{ClusterName, DnsDomain, ImageRef, NodeName};
-use crate::spec::{ClusterSpec, Networking, NodeSpec, ProxyMode};
+use crate::spec::{ClusterSpec, Limits, Networking, NodeSpec, ProxyMode};
 
 /// A cluster named `dev` of so many control planes and workers.
 pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
@@ -25,6 +25,7 @@ pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
                     image: None,
                     labels: BTreeMap::new(),
                     taints: Some(crate::node::default_taints(role, workers > 0)),
+                    limits: Limits::default(),
                     mounts: Vec::new(),
                     ports: Vec::new(),
                 },

@@ -11,7 +11,7 @@ use super::paths::{
     KUBELET_PKI, POD_RESOLV_CONF, program,
 };
 use crate::plan::layout::{Layout, NodeLayout};
-use crate::spec::{ExtraArgsTarget, ProxyMode};
+use crate::spec::{ExtraArgsTarget, ProxyMode, limits};
 
 /// The kubelet of one node. It exits when containerd's socket is not there, and sleeps a second before it first looks
 /// for pods: the sooner it starts, the better.
@@ -73,13 +73,31 @@ pub(super) fn kubelet_config(layout: &Layout, node: &NodeLayout) -> Value {
         "cgroupDriver": "cgroupfs",
         "cgroupRoot": KUBELET_CGROUP,
         "protectKernelDefaults": false,
-        // The kubelet sees the memory and disks of the host: full or swapping, they say nothing about this node.
+        // The kubelet sees the disks and the swap of the host: full or swapping, they say nothing about this node.
         "failSwapOn": false,
         "imageGCHighThresholdPercent": 100,
-        "evictionHard": {"imagefs.available": "0%", "nodefs.available": "0%", "nodefs.inodesFree": "0%"},
+        "evictionHard": eviction(node),
+        "kubeReserved": kept(node),
         "serializeImagePulls": false,
         // The chains only tell which iptables a node uses; where nothing else uses iptables there is nothing to tell.
         "makeIPTablesUtilChains": layout.spec.networking.proxy_mode == ProxyMode::Iptables,
         "featureGates": layout.spec.feature_gates,
     })
+}
+
+/// When the kubelet ends Pods for the others' sake. The memory of the host is nothing to go by; a node's own limit is, with
+/// the kubelet's usual threshold.
+fn eviction(node: &NodeLayout) -> Value {
+    let mut thresholds = json!({"imagefs.available": "0%", "nodefs.available": "0%", "nodefs.inodesFree": "0%"});
+    if node.spec.limits.memory_bytes.is_some() {
+        thresholds["memory.available"] = "100Mi".into();
+    }
+    thresholds
+}
+
+/// What Pods are not given of a memory limit. Their control group is limited to the rest: when they take too much, one of
+/// them is ended and no component, which the kernel could not tell from them where OOM scores cannot be lowered.
+fn kept(node: &NodeLayout) -> Value {
+    let memory = limits::kept_memory(node.spec.role);
+    if node.spec.limits.memory_bytes.is_some() { json!({"memory": limits::show_memory(memory)}) } else { json!({}) }
 }

@@ -39,7 +39,7 @@ pub fn node_file(layout: &Layout, node: &NodeLayout) -> NodeFile {
         contract: CONTRACT,
         cluster: layout.name().into(),
         node: node.spec.name.to_string(),
-        member: Some(Member { role: node.spec.role, network }),
+        member: Some(Member { role: node.spec.role, network, limits: node.spec.limits }),
         forwards: Vec::new(),
         components: revised(components(layout, node), &configurations(layout, node)),
     }

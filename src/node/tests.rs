@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use knarr_contract::{Component, NODE_FILE, NodeFile, Role};
+use knarr_contract::{Component, Limits, NODE_FILE, NodeFile, Role};
 use time::OffsetDateTime;
 
 use super::files::{Content, Entry, materialize};
@@ -377,6 +377,18 @@ fn labels_and_taints_go_where_they_may() {
     let alone = super::fixture::layout(1, 0);
     assert_eq!(keys(admin_labels(&alone.nodes[0])), ["node-role.kubernetes.io/control-plane"]);
     assert!(!listing(&alone, &alone.nodes[0]).contains("NoSchedule"), "a lone node takes pods");
+}
+
+#[test]
+fn a_node_with_limits_has_its_own_memory_to_watch() {
+    let mut layout = layout(1, 1);
+    let limits = Limits { milli_cpus: Some(1500), memory_bytes: Some(1 << 30) };
+    layout.nodes[1].spec.limits = limits;
+    let (first, worker) = (&layout.nodes[0], &layout.nodes[1]);
+    let told = |node| node_file(&layout, node).member.map(|member| member.limits);
+    assert_eq!((told(first), told(worker)), (Some(Limits::default()), Some(limits)));
+    assert!(listing(&layout, worker).contains(r#""memory.available": "100Mi""#));
+    assert!(!listing(&layout, first).contains("memory.available"), "the host's memory is nothing to go by");
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub fn node(layout: &Layout, node: &NodeLayout) -> ContainerSpec {
         mounts,
         ports: published(layout, node),
         restart: true,
+        milli_cpus: node.spec.limits.milli_cpus,
+        memory_bytes: node.spec.limits.memory_bytes,
         name,
         ..ContainerSpec::default()
     }

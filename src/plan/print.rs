@@ -9,6 +9,7 @@ use super::{NodeStep, Plan, Step, Verb};
 use crate::addons::Chosen;
 use crate::engine::{ContainerSpec, MountSource};
 use crate::node::render;
+use crate::spec::{Limits, limits};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,6 +92,10 @@ fn container(f: &mut fmt::Formatter<'_>, c: &ContainerSpec) -> fmt::Result {
         writeln!(f, "     capabilities {}", caps.join(","))?;
     }
     writeln!(f, "     security {}", c.security_opt.join(" "))?;
+    let limits = limits::describe(Limits { milli_cpus: c.milli_cpus, memory_bytes: c.memory_bytes });
+    if !limits.is_empty() {
+        writeln!(f, "     limits {limits}")?;
+    }
     for mount in &c.mounts {
         let (kind, source) = match &mount.source {
             MountSource::Volume { name, .. } => ("volume", name),
@@ -129,6 +134,7 @@ impl Plan {
                 value["role"] = json!(node.spec.role.as_str());
                 value["address"] = json!(node.address);
                 value["podCIDR"] = json!(node.pod_cidr);
+                value["limits"] = json!(node.spec.limits);
                 value
             })
             .collect();

@@ -7,7 +7,7 @@ use knarr_contract::Role;
 use super::layout::{EtcdStart, Layout, NodeLayout, nth, quarter};
 use super::settle;
 use crate::error::{Error, ErrorKind};
-use crate::spec::NodeSpec;
+use crate::spec::{Limits, NodeSpec};
 use crate::spec::values::{NodeName, Taint};
 
 /// A node to add; its name, address and pods' addresses are chosen.
@@ -19,6 +19,8 @@ pub struct NewNode {
     pub labels: BTreeMap<String, String>,
     /// Taints for the Node object; `None` means the role's default.
     pub taints: Option<Vec<Taint>>,
+    /// How much of the machine it may use.
+    pub limits: Limits,
 }
 
 impl Layout {
@@ -35,6 +37,7 @@ impl Layout {
                 image: None,
                 labels: new.labels.clone(),
                 taints: new.taints.clone(),
+                limits: new.limits,
                 mounts: Vec::new(),
                 ports: Vec::new(),
             };
@@ -127,7 +130,7 @@ mod tests {
     use crate::node::fixture::layout;
 
     fn new(role: Role) -> NewNode {
-        NewNode { role, labels: BTreeMap::new(), taints: None }
+        NewNode { role, labels: BTreeMap::new(), taints: None, limits: Limits::default() }
     }
 
     fn names(layout: &Layout) -> Vec<&str> {

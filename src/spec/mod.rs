@@ -4,6 +4,7 @@
 //! nodes (`node/paths.rs`, [`CLUSTER_FILE`](crate::node::paths::CLUSTER_FILE)): serde is for that file alone, and what
 //! is read back is checked like anything else.
 
+pub mod limits;
 pub mod values;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
+pub use knarr_contract::{Limits, Role};
 use serde::{Deserialize, Serialize};
-pub use knarr_contract::Role;
 
 use self::values::{ClusterName, DnsDomain, ImageRef, NodeName, PortMapping, Taint};
 use crate::addons::Chosen;
@@ -96,6 +97,8 @@ pub struct NodeSpec {
     pub labels: BTreeMap<String, String>,
     /// Taints for the Node object. `None` means the role's default: control planes are tainted when there are workers.
     pub taints: Option<Vec<Taint>>,
+    /// How much of the machine it may use.
+    pub limits: Limits,
     /// Host folders and files seen inside the node.
     pub mounts: Vec<Mount>,
     /// Ports of the node published on the host.

@@ -31,6 +31,7 @@ mod killed;
 mod kubeconfig;
 mod leftovers;
 mod lifecycle;
+mod limits;
 mod load_balancer;
 mod manifests;
 mod metrics;
@@ -89,6 +90,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("load_balancer", load_balancer::CASES),
     ("addons", addons::CASES),
     ("manifests", manifests::CASES),
+    ("limits", limits::CASES),
     ("lifecycle", lifecycle::CASES),
     ("daemon", daemon::CASES),
     ("readme", readme::CASES),

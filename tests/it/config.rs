@@ -99,6 +99,8 @@ fn flags_win_over_the_file() {
         control_planes: Some(1),
         workers: Some(2),
         nodes: None,
+        cpus: Some("2".into()),
+        memory: None,
         api_port: Some(7443),
         addons: vec!["ingress".into()],
         no_addons: vec!["storage".into()],
@@ -110,6 +112,7 @@ fn flags_win_over_the_file() {
     assert_eq!(spec.networking.api_port, Some(7443));
     let names: Vec<_> = spec.nodes.iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["other-control-plane", "other-worker", "other-worker2"]);
+    assert!(spec.nodes.iter().all(|node| node.limits.milli_cpus == Some(2000) && node.limits.memory_bytes.is_none()));
 
     let text = format!("{text}nodes: [{{role: control-plane, image: b}}, {{role: worker, count: 2}}]\n");
     let Loaded { spec, warnings } = load(&file(&text), &flags).expect("flags that agree with the file are fine");
@@ -148,6 +151,8 @@ fn wrong_flags_are_told_as_such() {
         control_planes: Some(control_planes),
         workers: Some(workers),
         nodes: None,
+        cpus: None,
+        memory: None,
         api_port: Some(api_port),
         addons: vec!["ingres".into(), "storage".into()],
         no_addons: vec!["storage".into()],

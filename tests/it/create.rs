@@ -148,11 +148,13 @@ async fn the_result_as_json() {
       "nodes": [
         {
           "address": "172.29.0.2",
+          "limits": {},
           "name": "dev-control-plane",
           "role": "control-plane"
         },
         {
           "address": "172.29.0.3",
+          "limits": {},
           "name": "dev-worker",
           "role": "worker"
         }

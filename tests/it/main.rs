@@ -10,6 +10,7 @@ mod faults;
 mod help;
 mod interrupt;
 mod lifecycle;
+mod limits;
 mod manifests;
 mod output;
 mod race;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, labels, mounts, ports};
+use super::{Check, labels, limits, mounts, ports};
 use crate::config::suggest::unknown;
 use crate::config::{Overrides, defaults, v1alpha1};
 use crate::spec::values::{ClusterName, ImageRef, NodeName, PortMapping, Taint};
-use crate::spec::{Mount, NodeSpec, Role};
+use crate::spec::{Limits, Mount, NodeSpec, Role};
 
 /// The most control planes of a cluster: every one more makes each write slower.
 pub const MAX_CONTROL_PLANES: usize = 9;
@@ -22,6 +22,7 @@ pub(super) struct Draft {
     image: Option<ImageRef>,
     labels: BTreeMap<String, String>,
     taints: Option<Vec<Taint>>,
+    pub limits: Limits,
     mounts: Vec<Mount>,
     /// Its ports; `None` where one was refused, so that the numbers of the others stay right.
     pub ports: Vec<Option<PortMapping>>,
@@ -29,13 +30,13 @@ pub(super) struct Draft {
 
 impl Draft {
     fn plain(path: &str, role: Role) -> Self {
-        let (labels, mounts, ports) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { path: path.into(), role, image: None, labels, taints: None, mounts, ports }
+        let (labels, limits, mounts, ports) = (BTreeMap::new(), Limits::default(), Vec::new(), Vec::new());
+        Self { path: path.into(), role, image: None, labels, taints: None, limits, mounts, ports }
     }
 
     pub fn named(self, name: NodeName) -> NodeSpec {
-        let Self { role, image, labels, taints, mounts, ports, .. } = self;
-        NodeSpec { name, role, image, labels, taints, mounts, ports: ports.into_iter().flatten().collect() }
+        let Self { role, image, labels, taints, limits, mounts, ports, .. } = self;
+        NodeSpec { name, role, image, labels, taints, limits, mounts, ports: ports.into_iter().flatten().collect() }
     }
 }
 
@@ -48,6 +49,7 @@ pub(super) fn drafts(check: &mut Check<'_>) -> Vec<Draft> {
         listed.iter().enumerate().flat_map(|(i, node)| from_node(check, i, node)).collect()
     };
     counts(check, &drafts);
+    limits::from_flags(check, &mut drafts);
     drafts.sort_by_key(|draft| draft.role);
     drafts
 }
@@ -91,6 +93,7 @@ fn from_node(check: &mut Check<'_>, index: usize, node: &v1alpha1::Node) -> Vec<
     let image = image(check, &path, node.image.as_deref());
     let labels = labels::labels(check, &path, &node.labels);
     let taints = node.taints.as_ref().map(|taints| labels::taints(check, &path, taints));
+    let limits = limits::of_node(check, &path, role, node);
     let mounts = mounts::mounts(check, &path, &node.extra_mounts);
     let ports = ports::ports(check, &path, &node.ports);
     let count = match node.count.map(|count| (count, usize::try_from(count))) {
@@ -102,7 +105,7 @@ fn from_node(check: &mut Check<'_>, index: usize, node: &v1alpha1::Node) -> Vec<
             1
         }
     };
-    role.map_or_else(Vec::new, |role| vec![Draft { path, role, image, labels, taints, mounts, ports }; count])
+    role.map_or_else(Vec::new, |role| vec![Draft { path, role, image, labels, taints, limits, mounts, ports }; count])
 }
 
 fn role(check: &mut Check<'_>, node: &str, text: Option<&str>) -> Option<Role> {
@@ -149,7 +152,7 @@ fn counts(check: &mut Check<'_>, drafts: &[Draft]) {
         let places: BTreeSet<&str> = drafts.iter().map(|draft| draft.path.as_str()).collect();
         if places.len() == file {
             agree(check, control_planes, workers);
-            limits(check, ("nodes", control_planes), ("nodes", workers));
+            numbers(check, ("nodes", control_planes), ("nodes", workers));
         }
     } else {
         let (asked, workers) = wanted(flags);
@@ -157,7 +160,7 @@ fn counts(check: &mut Check<'_>, drafts: &[Draft]) {
             check
                 .problem("--nodes", format!("{nodes} is too few; control planes are nodes too, and there are {asked}"));
         }
-        limits(check, ("--control-planes", asked as usize), (workers_flag(flags), workers as usize));
+        numbers(check, ("--control-planes", asked as usize), (workers_flag(flags), workers as usize));
     }
 }
 
@@ -176,7 +179,7 @@ fn agree(check: &mut Check<'_>, control_planes: usize, workers: usize) {
     }
 }
 
-fn limits(check: &mut Check<'_>, control_planes: (&str, usize), workers: (&str, usize)) {
+fn numbers(check: &mut Check<'_>, control_planes: (&str, usize), workers: (&str, usize)) {
     match control_planes {
         (path, 0) => check.problem(path, "there must be at least 1 node with the role `control-plane`"),
         (path, n) if n > MAX_CONTROL_PLANES => check.problem(

@@ -179,6 +179,7 @@ pub(super) fn create_body(spec: &ContainerSpec, bounded_logs: bool) -> Result<Co
     let exposed = ports.keys().cloned().collect();
     let none_masked = || spec.unmask_system_paths.then(Vec::new);
     let (binds, mounts) = mounts(&spec.mounts)?;
+    let memory = spec.memory_bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
     let host = HostConfig {
         network_mode: if spec.host_network { Some("host".to_owned()) } else { network.map(|n| n.network.clone()) },
         cap_drop: spec.capabilities.as_ref().map(|_| vec!["ALL".to_owned()]),
@@ -193,6 +194,10 @@ pub(super) fn create_body(spec: &ContainerSpec, bounded_logs: bool) -> Result<Co
         mounts: Some(mounts),
         port_bindings: Some(ports),
         restart_policy: spec.restart.then(|| restart_policy(true)),
+        nano_cpus: spec.milli_cpus.map(|milli| i64::from(milli) * 1_000_000),
+        memory,
+        // Memory and swap together: without it, Docker lets as much again be swapped.
+        memory_swap: memory,
         ulimits: spec.nofile.map(|limit| {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             vec![ResourcesUlimits { name: Some("nofile".to_owned()), soft: Some(limit), hard: Some(limit) }]
@@ -310,6 +315,8 @@ mod tests {
             unmask_system_paths: true,
             private_cgroup_namespace: true,
             restart: true,
+            milli_cpus: Some(1500),
+            memory_bytes: Some(2 << 30),
             nofile: Some(65536),
             network: Some(Attachment {
                 network: "dev".to_owned(),
@@ -341,6 +348,9 @@ mod tests {
         expect("/HostConfig/CgroupnsMode", r#""private""#);
         expect("/HostConfig/NetworkMode", r#""dev""#);
         expect("/HostConfig/RestartPolicy", r#"{"Name":"always"}"#);
+        expect("/HostConfig/NanoCpus", "1500000000");
+        expect("/HostConfig/Memory", "2147483648");
+        expect("/HostConfig/MemorySwap", "2147483648");
         expect("/HostConfig/Ulimits", r#"[{"Name":"nofile","Soft":65536,"Hard":65536}]"#);
         expect("/HostConfig/PortBindings", r#"{"6443/tcp":[{"HostIp":"127.0.0.1","HostPort":"6443"}]}"#);
         expect("/ExposedPorts", r#"{"6443/tcp":{}}"#);
@@ -355,7 +365,17 @@ mod tests {
     #[test]
     fn a_plain_spec_keeps_dockers_defaults() {
         let body = serde_json::to_value(create_body(&ContainerSpec::default(), false).unwrap()).unwrap();
-        for key in ["CapDrop", "CapAdd", "MaskedPaths", "ReadonlyPaths", "CgroupnsMode", "LogConfig", "NetworkMode"] {
+        for key in [
+            "CapDrop",
+            "CapAdd",
+            "MaskedPaths",
+            "ReadonlyPaths",
+            "CgroupnsMode",
+            "LogConfig",
+            "Memory",
+            "NanoCpus",
+            "NetworkMode",
+        ] {
             assert!(body["HostConfig"].get(key).is_none(), "{key}");
         }
     }

@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::cgroups::Version;
 use crate::fault::{Context, Result};
+use crate::limits::Reserved;
 use crate::status::Board;
 use crate::sysctl;
 
@@ -26,14 +27,17 @@ struct Host {
     cgroup_v1: bool,
     no_sys_resource: bool,
     fixed_sysctls: bool,
+    /// What the kubelet sees of the machine and the node may not use.
+    reserved: Reserved,
 }
 
-/// Probes the container and writes the drop-in files.
-pub fn prepare(board: &Board, cgroups: Option<Version>) -> Result<()> {
+/// Probes the container and writes the drop-in files. `reserved` is what pods must not be given of what the kubelet sees.
+pub fn prepare(board: &Board, cgroups: Option<Version>, reserved: Reserved) -> Result<()> {
     let host = Host {
         cgroup_v1: cgroups == Some(Version::One),
         no_sys_resource: !has_capability(CAP_SYS_RESOURCE),
         fixed_sysctls: !sysctl::kubelet_may_write(),
+        reserved,
     };
     if host.cgroup_v1 {
         board.adapted("the host has control groups version 1: the kubelet is told not to refuse them");
@@ -92,6 +96,11 @@ fn kubelet(host: Host) -> Option<String> {
     if host.fixed_sysctls {
         text += "featureGates:\n  KubeletInUserNamespace: true\n";
     }
+    if host.reserved != Reserved::default() {
+        let Reserved { milli_cpus, memory_kib } = host.reserved;
+        let lines = format!("systemReserved:\n  cpu: {milli_cpus}m\n  memory: {memory_kib}Ki\n");
+        text.push_str(&lines);
+    }
     (!text.is_empty()).then(|| format!("apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n{text}"))
 }
 
@@ -129,9 +138,10 @@ mod tests {
 
     #[test]
     fn each_lack_has_its_lines() {
-        let host = Host { cgroup_v1: true, no_sys_resource: true, fixed_sysctls: true };
+        let reserved = Reserved { milli_cpus: 500, memory_kib: 0 };
+        let host = Host { cgroup_v1: true, no_sys_resource: true, fixed_sysctls: true, reserved };
         let text = kubelet(host).expect("needed");
-        for line in ["failCgroupV1: false", "oomScoreAdj: 0", "  KubeletInUserNamespace: true"] {
+        for line in ["failCgroupV1: false", "oomScoreAdj: 0", "  KubeletInUserNamespace: true", "  cpu: 500m"] {
             assert!(text.lines().any(|l| l == line), "{line}");
         }
         assert!(containerd(host).expect("needed").contains("restrict_oom_score_adj = true"));

@@ -15,7 +15,8 @@ use crate::slot::Shared;
 use crate::status::Board;
 use crate::supervise::Supervisor;
 use crate::{
-    adapt, cgroups, forwards, mounts, network, nodefile, process, reap, resolver, say, seed, server, stale, sysctl,
+    adapt, cgroups, forwards, limits, mounts, network, nodefile, process, reap, resolver, say, seed, server, stale,
+    sysctl,
 };
 
 /// Boots the container and returns when it has been stopped.
@@ -41,32 +42,35 @@ pub fn run() -> Result<()> {
         None => mounts::own_folders()?,
     }
     server::start(Path::new(AGENT_SOCKET), &board, &events)?;
-    if let Some(member) = &node.member {
-        prepare_member(member, &board)?;
-    }
+    let view = match &node.member {
+        Some(member) => prepare_member(member, &board)?,
+        None => false,
+    };
     forwards::apply(&node.forwards, &[], &board)?;
 
     let protect = adapt::may_lower_oom_score();
     if protect {
         process::protect_oneself();
     }
-    let shared = Shared { events, origin, logs: LOG_DIR.into(), processes: Arc::new(Children { protect }) };
+    let shared = Shared { events, origin, logs: LOG_DIR.into(), processes: Arc::new(Children { protect, view }) };
     Supervisor::new(board, node, inbox, shared)?.run();
     Board::linger();
     Ok(())
 }
 
-/// What a node of Kubernetes needs beside its mounts.
-fn prepare_member(member: &Member, board: &Arc<Board>) -> Result<()> {
+/// What a node of Kubernetes needs beside its mounts; returns whether there is a view of the machine for the kubelet.
+fn prepare_member(member: &Member, board: &Arc<Board>) -> Result<bool> {
     let cgroups = cgroups::prepare(board);
     sysctl::prepare(board);
-    adapt::prepare(board, cgroups)?;
+    let size = limits::prepare(board, member.limits, cgroups)?;
+    adapt::prepare(board, cgroups, size.reserved)?;
     stale::clear();
     seed::prepare()?;
     resolver::write_pod_conf()?;
     // No component needs routes to start; pods do, and they come much later.
     let (routes, to_board) = (member.network.clone(), board.clone());
-    spawn("network", move || connect(&routes, &to_board))
+    spawn("network", move || connect(&routes, &to_board))?;
+    Ok(size.view)
 }
 
 fn connect(wanted: &NodeNetwork, board: &Board) {

@@ -57,6 +57,8 @@ pub struct Launch {
     pub nice: i32,
     /// Its `oom_score_adj`, if it is to be changed.
     pub oom: Option<i32>,
+    /// Whether it is shown a machine of the node's size: see `view.rs`.
+    pub view: bool,
     /// The program and its arguments.
     pub argv: Vec<String>,
 }
@@ -167,17 +169,18 @@ fn probe_dns(words: &mut Words<'_>) -> Result<Command> {
 }
 
 fn launch(words: &mut Words<'_>) -> Result<Command> {
-    let (mut nice, mut oom) = (0, None);
+    let (mut nice, mut oom, mut view) = (0, None, false);
     while let Some(word) = words.next() {
         match word {
             "--nice" => nice = number(words, word)?,
             "--oom" => oom = Some(number(words, word)?),
+            "--view" => view = true,
             "--" => {
                 let argv: Vec<String> = words.map(str::to_owned).collect();
                 if argv.is_empty() {
                     break;
                 }
-                return Ok(Command::Launch(Launch { nice, oom, argv }));
+                return Ok(Command::Launch(Launch { nice, oom, view, argv }));
             }
             other => return Err(misuse(&format!("unexpected `{other}`"))),
         }
@@ -222,8 +225,9 @@ mod tests {
 
     #[test]
     fn launch_keeps_everything_after_the_dashes() {
-        let wanted = Launch { nice: -5, oom: Some(-999), argv: vec!["/bin/x".into(), "--nice".into()] };
-        assert_eq!(parsed("launch --nice -5 --oom -999 -- /bin/x --nice").expect("parses"), Command::Launch(wanted));
+        let wanted = Launch { nice: -5, oom: Some(-999), view: true, argv: vec!["/bin/x".into(), "--view".into()] };
+        let line = "launch --nice -5 --oom -999 --view -- /bin/x --view";
+        assert_eq!(parsed(line).expect("parses"), Command::Launch(wanted));
         assert!(parsed("launch --").is_err());
     }
 }

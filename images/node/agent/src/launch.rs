@@ -11,7 +11,7 @@ use nix::unistd::setsid;
 
 use crate::cli::Launch;
 use crate::fault::{Context, Fault, Result};
-use crate::say;
+use crate::{say, view};
 
 /// Becomes the component; returns only when that fails.
 pub fn run(launch: &Launch) -> Result<()> {
@@ -28,6 +28,9 @@ pub fn run(launch: &Launch) -> Result<()> {
         if let Err(error) = fs::write("/proc/self/oom_score_adj", score.to_string()) {
             say::note(&format!("the OOM score {score} cannot be set: {error}"));
         }
+    }
+    if launch.view {
+        view::enter()?;
     }
     let error = Command::new(&launch.argv[0]).args(&launch.argv[1..]).exec();
     Err(Fault::new(format!("{} cannot be started: {error}", launch.argv[0])))

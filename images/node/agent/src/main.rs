@@ -13,6 +13,7 @@ mod gate;
 mod history;
 mod http;
 mod launch;
+mod limits;
 mod logs;
 mod mounts;
 mod network;
@@ -33,6 +34,7 @@ mod status;
 mod stop;
 mod supervise;
 mod sysctl;
+mod view;
 
 use std::process::ExitCode;
 

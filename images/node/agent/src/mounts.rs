@@ -22,6 +22,8 @@ pub struct Mount {
     pub options: String,
     /// The file system's type.
     pub kind: String,
+    /// Whether what is mounted below it appears in copies of the mount, and the other way round.
+    pub shared: bool,
 }
 
 /// The mounts of this process.
@@ -41,6 +43,7 @@ fn parse_line(line: &str) -> Option<Mount> {
         point: left.next()?.to_owned(),
         options: left.next()?.to_owned(),
         kind: right.split(' ').next()?.to_owned(),
+        shared: left.any(|field| field.starts_with("shared:")),
     })
 }
 
@@ -181,14 +184,19 @@ mod tests {
         assert_eq!(mounts.len(), 2);
         assert_eq!(
             mounts[0],
-            Mount { point: "/sys/fs/cgroup/cpu".into(), options: "ro,nosuid".into(), kind: "cgroup".into() }
+            Mount {
+                point: "/sys/fs/cgroup/cpu".into(),
+                options: "ro,nosuid".into(),
+                kind: "cgroup".into(),
+                shared: true
+            }
         );
-        assert_eq!(mounts[1].kind, "overlay");
+        assert_eq!((mounts[1].kind.as_str(), mounts[1].shared), ("overlay", false));
     }
 
     #[test]
     fn a_writable_mount_is_left_alone() {
-        let mount = Mount { point: "/nowhere".into(), options: "rw,nosuid".into(), kind: "x".into() };
+        let mount = Mount { point: "/nowhere".into(), options: "rw,nosuid".into(), kind: "x".into(), shared: false };
         assert_eq!(make_writable(&mount), Ok(()));
     }
 }

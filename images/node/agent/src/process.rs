@@ -16,6 +16,8 @@ use crate::reap;
 const VITAL: [&str; 4] = ["containerd", "etcd", "kube-apiserver", "kubelet"];
 const VITAL_SCORE: &str = "-999";
 const USUAL_SCORE: &str = "0";
+/// The component that looks at the machine to say how much of it there is.
+const SURVEYOR: &str = "kubelet";
 /// The component with data of its own: it is asked to end after all its clients, and gets the most time for it.
 const STORE: &str = "etcd";
 
@@ -45,6 +47,8 @@ pub trait Processes: Debug + Send + Sync {
 pub struct Children {
     /// Whether OOM scores may be lowered.
     pub protect: bool,
+    /// Whether there is a view of the machine in the node's size for the kubelet.
+    pub view: bool,
 }
 
 impl Processes for Children {
@@ -56,6 +60,9 @@ impl Processes for Children {
         if self.protect {
             // Always told, because PID 1 would pass on its own.
             command.args(["--oom", if VITAL.contains(&component.name.as_str()) { VITAL_SCORE } else { USUAL_SCORE }]);
+        }
+        if self.view && component.name == SURVEYOR {
+            command.arg("--view");
         }
         command.arg("--").args(&component.argv);
         command.env_clear().env("PATH", reap::search_path()).env("HOME", "/root").envs(&component.env);

@@ -62,6 +62,9 @@ pub struct Member {
     pub role: Role,
     /// Addresses and routes.
     pub network: NodeNetwork,
+    /// How much of the machine the node may use; looked at when the container starts, not when it reloads this file.
+    #[serde(default, skip_serializing_if = "Limits::is_none")]
+    pub limits: Limits,
 }
 
 /// What a node is for.
@@ -102,6 +105,25 @@ pub struct NodeNetwork {
     pub cluster_cidr: String,
     /// The other nodes, to whose pods a route is set.
     pub peers: Vec<Peer>,
+}
+
+/// How much of the machine a node may use. Docker enforces it; `knarr-node` makes the kubelet report it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Limits {
+    /// Thousandths of a CPU; none means all CPUs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub milli_cpus: Option<u32>,
+    /// Bytes of memory, without any swap beside it; none means all memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+}
+
+impl Limits {
+    /// Whether nothing is limited.
+    pub const fn is_none(&self) -> bool {
+        self.milli_cpus.is_none() && self.memory_bytes.is_none()
+    }
 }
 
 /// Another node of the cluster, as a route target.
@@ -344,14 +366,20 @@ mod tests {
             contract: CONTRACT,
             cluster: "dev".into(),
             node: "dev-control-plane".into(),
-            member: Some(Member { role: Role::ControlPlane, network }),
+            member: Some(Member { role: Role::ControlPlane, network, limits: Limits::default() }),
             forwards: vec![],
             components: vec![component("etcd")],
         });
         // What is not there is not written.
-        for absent in ["forwards", "revision", "reloadSignal", "env", "nice"] {
+        for absent in ["limits", "forwards", "revision", "reloadSignal", "env", "nice"] {
             assert!(!text.contains(absent), "{absent}: {text}");
         }
+    }
+
+    #[test]
+    fn limits_say_what_they_limit() {
+        let text = serde_json::to_string(&Limits { milli_cpus: Some(1500), memory_bytes: None }).expect("serializes");
+        assert_eq!(text, r#"{"milliCpus":1500}"#);
     }
 
     #[test]
