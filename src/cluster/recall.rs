@@ -98,6 +98,8 @@ fn lay_out(
     let image = cluster.nodes.first().map(|n| n.image.as_str()).unwrap_or_default();
     Ok(Layout {
         create_id: cluster.create_id.clone(),
+        expires: cluster.expires,
+        owner: cluster.owner.clone(),
         gateway: nth(subnet, 1),
         ip_range: subnet,
         subnet,
@@ -122,6 +124,7 @@ fn lay_out(
             audit: false,
             addons: Chosen::new(),
             manifests: Vec::new(),
+            ttl: None,
         },
         nodes,
         egress: Egress::default(),

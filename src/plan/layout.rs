@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use ipnet::Ipv4Net;
 use knarr_contract::Role;
+use time::OffsetDateTime;
 
 use crate::spec::{ClusterSpec, NodeSpec};
 
@@ -15,6 +16,10 @@ pub const API_PORT: u16 = 6443;
 pub struct Layout {
     /// The identity of this run: label of everything it makes, token of the etcd cluster.
     pub create_id: String,
+    /// When it may be removed, if ever.
+    pub expires: Option<OffsetDateTime>,
+    /// Who made it, in the words of a CI system, if one did.
+    pub owner: Option<String>,
     /// What was asked for.
     pub spec: ClusterSpec,
     /// All addresses of the cluster's Docker network.

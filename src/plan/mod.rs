@@ -12,6 +12,7 @@ mod verb;
 
 use ipnet::Ipv4Net;
 use knarr_contract::Role;
+use time::OffsetDateTime;
 
 use self::layout::{Egress, Layout, NodeLayout, nth};
 pub use self::living::{Action, Change, Living};
@@ -26,6 +27,10 @@ use crate::spec::ClusterSpec;
 pub struct Choices {
     /// The identity of this run.
     pub create_id: String,
+    /// When the cluster may be removed: its `ttl` from now.
+    pub expires: Option<OffsetDateTime>,
+    /// Who makes it, in the words of a CI system.
+    pub owner: Option<String>,
     /// The free subnet for the cluster's Docker network.
     pub subnet: Ipv4Net,
     /// The free host port for the API; used when the spec leaves it open.
@@ -250,6 +255,8 @@ fn lay_out(spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
     let api_port = spec.networking.api_port.unwrap_or(choices.api_port);
     Ok(Layout {
         create_id: choices.create_id.clone(),
+        expires: choices.expires,
+        owner: choices.owner.clone(),
         subnet,
         gateway: nth(subnet, 1),
         ip_range,
