@@ -1,5 +1,6 @@
 //! Removes what nobody needs any more: look → judge → remove by the identity of the run → kubeconfig → report.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -158,9 +159,10 @@ fn show(session: &Session<impl Engine>, findings: Vec<Finding>) -> Result<()> {
 
 /// A line for each object.
 fn objects(finding: &Finding) -> Vec<Vec<String>> {
-    let line = |kind: &str, name: &str| vec![kind.into(), name.into(), finding.cluster.clone(), finding.why.clone()];
+    let row = |kind: &str, name: &str, why: String| vec![kind.into(), name.into(), finding.cluster.clone(), why];
+    let line = |kind: &str, name: &str| row(kind, name, finding.why.clone());
     let context = context_name(&finding.cluster);
-    let entry = |file: &std::path::PathBuf| line("kubeconfig", &format!("{context} in {}", file.display()));
+    let entry = |file: &PathBuf| row("kubeconfig", &context, format!("{}; in {}", finding.why, file.display()));
     let containers = finding.containers.iter().map(|name| line("container", name));
     let networks = finding.networks.iter().map(|name| line("network", name));
     let volumes = finding.volumes.iter().map(|name| line("volume", name));

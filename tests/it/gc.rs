@@ -166,7 +166,32 @@ async fn the_result_as_json() {
     let env = after(7200);
     cluster(&env, "expired", 1, Some(PAST)).await;
     let run = env.knarr("gc -o json -q").await;
-    insta::assert_snapshot!(run, @"");
+    insta::assert_snapshot!(run, @r#"
+    $ knarr gc -o json -q
+    [
+      {
+        "outcome": "removed",
+        "cluster": "expired",
+        "createId": "id-expired",
+        "reason": "expired",
+        "why": "it expired 1h 13m ago, at 2023-11-14T23:00:00Z",
+        "expires": "2023-11-14T23:00:00Z",
+        "owner": "ci:7",
+        "containers": [
+          "expired-control-plane"
+        ],
+        "networks": [
+          "knarr-expired"
+        ],
+        "volumes": [
+          "expired-control-plane-var"
+        ],
+        "kubeconfigs": [],
+        "left": []
+      }
+    ]
+    --- exit status 0 ---
+    "#);
     assert_eq!(env.left(), [""; 0]);
 }
 
@@ -202,7 +227,16 @@ async fn what_cannot_be_removed_is_told() {
     cluster(&env, "expired", 1, Some(PAST)).await;
     entry(&env, "expired", "");
     env.engine.inject(When::Every(op::REMOVE_VOLUME), How::Refuse(EngineErrorKind::Other));
-    insta::assert_snapshot!(env.knarr("gc").await, @"");
+    insta::assert_snapshot!(env.knarr("gc").await, @r"
+    $ knarr gc
+    --- stderr ---
+    failed: removing cluster `expired` (TIME)
+    error: cluster `expired` is not wholly deleted
+      caused by: volume `expired-control-plane-var`: the test wants this call to fail
+      removed 1 container and 1 network
+    hint: then run `knarr gc` again
+    --- exit status 1 ---
+    ");
     assert!(env.kubeconfig().contains("knarr-expired"), "the entry stays as long as the cluster does");
     env.engine.heal();
     // The volume alone still says that it expired.
@@ -239,7 +273,10 @@ async fn a_creation_removes_what_has_expired() {
     assert_eq!(run.status, 0, "{run}");
     let gone: Vec<&str> = run.stderr.lines().filter(|line| line.contains("expired")).collect();
     insta::with_settings!({filters => vec![(r"\d+days \d+h|\d+year.*? ago", "AGES"), (r"\d\.\d+s", "TIME")]}, {
-        insta::assert_snapshot!(gone.join("\n"), @"");
+        insta::assert_snapshot!(gone.join("\n"), @r"
+        removed cluster `dev`: it expired AGES, at 2023-11-14T23:00:00Z (TIME)
+        removed cluster `old`: it expired AGES, at 2023-11-14T23:00:00Z (TIME)
+        ");
     });
     let left = env.left();
     for (object, there) in [
@@ -264,7 +301,7 @@ async fn a_creation_does_not_fail_because_of_others() {
     assert_eq!(run.status, 0, "{run}");
     assert!(run.stderr.contains("warning: expired clusters are still there: "), "{run}");
     env.engine.heal();
-    env.engine.inject(When::Every(op::REMOVE_NETWORK), How::Hang);
+    env.engine.inject(When::Every(op::REMOVE_VOLUME), How::Hang);
     let run = env.knarr("create other").await;
     assert!(run.status == 0 && run.stderr.contains("Docker did not remove them within 20s"), "{run}");
 }
@@ -293,6 +330,9 @@ async fn beside_a_creation_of_the_same_name() {
     for round in 0..60 {
         let env = Env::new();
         cluster(&env, "dev", 1, Some(PAST)).await;
+        // What is new from here on is young.
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
+        env.engine.let_time_pass(i64::try_from(now.as_secs()).expect("it is long before the end") - BEGIN);
         entry(&env, "dev", "");
         let late = |words: &'static str, turns: usize| {
             let env = &env;
@@ -337,12 +377,21 @@ async fn a_cluster_with_an_end() {
     }
     let status = env.knarr("status dev").await;
     insta::with_settings!({filters => vec![(r"1h 59m|2h", "LEFT"), (r"\d{4}-\d\d-\d\dT[0-9:]+Z", "END")]}, {
-        insta::assert_snapshot!(status.stdout.lines().take(3).collect::<Vec<_>>().join("\n"), @"");
+        insta::assert_snapshot!(status.stdout.lines().take(3).collect::<Vec<_>>().join("\n"), @r"
+        cluster dev is Running
+        time left: LEFT; it expires at END
+        made by github:acme/web:77:1
+        ");
     });
     env.environment.stdout_terminal = true;
     let list = env.knarr("get clusters").await;
     insta::with_settings!({filters => vec![(r"1h 59m|2h", "LEFT")]}, {
-        insta::assert_snapshot!(list, @"");
+        insta::assert_snapshot!(list, @r"
+        $ knarr get clusters
+        NAME  STATE    NODES  TIME LEFT
+        dev   Running  1      LEFT
+        --- exit status 0 ---
+        ");
     });
     let gc = env.knarr("gc").await;
     assert_eq!((gc.stderr.as_str(), gc.status), ("there is nothing to remove\n", 0));

@@ -113,6 +113,11 @@ impl FakeEngine {
         world.networks.insert(spec.name.clone(), world::Network { id, spec: spec.clone(), created });
     }
 
+    /// Lets so many seconds pass: what is made from now on is younger by them.
+    pub fn let_time_pass(&self, seconds: i64) {
+        self.lock().world.passed += seconds;
+    }
+
     /// Lets a process of the host hold a port.
     pub fn take_port(&self, address: IpAddr, port: u16) {
         self.lock().world.taken_ports.insert((address, port));

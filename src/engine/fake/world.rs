@@ -52,6 +52,8 @@ pub(super) struct World {
     /// Programs that were attached to, and their exit status once they ended.
     pub(super) execs: BTreeMap<String, Option<i64>>,
     made: u32,
+    /// How much later it is than the number of objects tells, in seconds.
+    pub(super) passed: i64,
 }
 
 pub(super) struct Network {
@@ -73,7 +75,7 @@ impl World {
     }
 
     pub(super) fn now(&self) -> i64 {
-        BEGIN + i64::from(self.made)
+        BEGIN + self.passed + i64::from(self.made)
     }
 
     pub(super) fn find_image(&self, reference: &str) -> Option<&ImageInfo> {
