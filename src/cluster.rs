@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use knarr_contract::Role;
+use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::engine::{ContainerInfo, ContainerState, Engine, archive};
@@ -27,6 +28,10 @@ pub struct Cluster {
     pub name: String,
     /// The identity of the run that made it.
     pub create_id: String,
+    /// When it may be removed, if ever.
+    pub expires: Option<OffsetDateTime>,
+    /// Which job of a CI system made it, if one did.
+    pub owner: Option<String>,
     /// Whether its Docker network is there.
     pub has_network: bool,
     /// Its nodes, control planes first, by number.
@@ -113,6 +118,8 @@ pub async fn list<E: Engine>(engine: &E) -> Result<Vec<Cluster>> {
             clusters.entry(name.clone()).or_insert_with(|| Cluster {
                 name: name.clone(),
                 create_id: labels.get(names::CREATE_ID).cloned().unwrap_or_default(),
+                expires: names::expires(labels),
+                owner: labels.get(names::OWNER).cloned(),
                 has_network: networks.iter().any(|n| n.labels.get(names::CLUSTER) == Some(name)),
                 nodes: Vec::new(),
                 helpers: Vec::new(),

@@ -24,6 +24,7 @@ pub mod engine;
 pub mod error;
 pub mod execute;
 pub mod fs;
+pub mod gc;
 pub mod health;
 pub mod host;
 pub mod image;

@@ -2,6 +2,7 @@
 
 pub mod addons;
 mod dashboard;
+mod gc;
 pub mod lifecycle;
 pub mod node;
 pub mod sample;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::addons::Addons;
 pub use self::dashboard::Dashboard;
+pub use self::gc::Gc;
 use self::lifecycle::{Certs, Halt, Resume};
 pub use self::node::{Node, Repair};
 pub use self::sample::Sample;
@@ -82,6 +84,8 @@ pub enum Command {
         #[command(flatten)]
         flags: DeleteCluster,
     },
+    /// Remove what nobody needs any more: expired clusters, half-made ones, and what others left behind
+    Gc(Gc),
     /// Stop clusters; everything they have is kept
     Stop(Halt),
     /// Start clusters that were stopped, with certificates that last
@@ -254,6 +258,9 @@ pub struct CreateCluster {
     /// Load the images that the manifests name and the host's Docker has
     #[arg(long)]
     pub load_images: bool,
+    /// How long the cluster may live, such as 2h; afterwards `knarr gc` and every later creation remove it
+    #[arg(long, value_name = "DURATION", value_parser = values::parse_ttl)]
+    pub ttl: Option<Duration>,
     /// How long to wait until the cluster is usable; 0s does not wait
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = wait)]
     pub wait: Duration,

@@ -101,6 +101,7 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
         Command::Delete { what: None, flags }
         | Command::Delete { what: Some(DeleteWhat::Cluster(flags)), .. }
         | Command::Cluster(Cluster::Delete(flags)) => commands::delete::run(session, flags).await,
+        Command::Gc(args) => commands::gc::run(session, args).await,
         Command::Stop(args) | Command::Cluster(Cluster::Stop(args)) => {
             commands::lifecycle::halt(session, Verb::Stop, args).await
         }

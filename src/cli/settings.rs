@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the one file that reads the environment")]
 
+mod owner;
+
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -9,8 +11,8 @@ use std::path::PathBuf;
 use crate::engine::docker;
 use crate::fs::Owner;
 
-/// Everything that the process gives us beside its arguments. Names of variables stand here and nowhere else, except
-/// `KNARR_CLUSTER`, which stands with the flag that it replaces.
+/// Everything that the process gives us beside its arguments. Names of variables stand here and in the table of CI
+/// systems, and nowhere else, except `KNARR_CLUSTER`, which stands with the flag that it replaces.
 #[derive(Clone, Default)]
 pub struct Environment {
     /// What says where Docker is: `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `DOCKER_TLS_VERIFY`,
@@ -26,6 +28,8 @@ pub struct Environment {
     pub sudo_owner: Option<Owner>,
     /// `CI` is set.
     pub ci: bool,
+    /// Which job of a CI system this is, in one word.
+    pub owner: Option<String>,
     /// `NO_COLOR` is set and not empty.
     pub no_color: bool,
     /// Whether stderr is a terminal.
@@ -61,6 +65,7 @@ impl Environment {
             cache_dir: dirs::cache_dir().map(|d| d.join("knarr")),
             sudo_owner: number("SUDO_UID").zip(number("SUDO_GID")).map(|(uid, gid)| Owner { uid, gid }),
             ci: get("CI").is_some_and(|v| v != "false" && v != "0"),
+            owner: owner::owner(&all),
             no_color: get("NO_COLOR").is_some(),
             stderr_terminal: std::io::stderr().is_terminal(),
             dumb_terminal: get("TERM").is_none_or(|t| t == "dumb"),

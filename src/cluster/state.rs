@@ -3,9 +3,11 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
 
 use super::Cluster;
 use crate::engine::{ContainerInfo, ContainerState};
+use crate::report::span;
 
 /// One word for a whole cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,12 @@ impl Cluster {
         }
     }
 
+    /// How long it may live: `1h 59m`, or `none`; nothing if it lives until it is deleted.
+    pub fn time_left(&self, now: OffsetDateTime) -> Option<String> {
+        let left = self.expires? - now;
+        Some(if left.is_positive() { span(left.unsigned_abs()) } else { "none".to_owned() })
+    }
+
     /// What every cluster has and this one has not, in words.
     pub fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
@@ -103,7 +111,8 @@ mod tests {
             started: 0,
         };
         let nodes = states.iter().enumerate().map(node).collect();
-        Cluster { name: "dev".into(), create_id: String::new(), has_network: true, nodes, helpers: Vec::new() }
+        let (create_id, expires, owner) = (String::new(), None, None);
+        Cluster { name: "dev".into(), create_id, expires, owner, has_network: true, nodes, helpers: Vec::new() }
     }
 
     #[test]
@@ -127,5 +136,20 @@ mod tests {
             (without.state(), without.missing()),
             (State::Incomplete, vec!["its network `knarr-dev` is gone".into()])
         );
+    }
+
+    #[test]
+    fn time_runs_out() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let left = |seconds| {
+            let expires = Some(now + time::Duration::seconds(seconds));
+            Cluster { expires, ..cluster(&[ContainerState::Running]) }.time_left(now)
+        };
+        for (seconds, words) in
+            [(200_000, "2days 7h"), (7199, "1h 59m"), (61, "1m 1s"), (1, "1s"), (0, "none"), (-100, "none")]
+        {
+            assert_eq!(left(seconds).as_deref(), Some(words));
+        }
+        assert_eq!(cluster(&[ContainerState::Running]).time_left(now), None);
     }
 }

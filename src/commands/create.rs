@@ -8,7 +8,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::manifests::{self, Wish};
-use super::{Session, entry};
+use super::{Session, entry, gc};
 use crate::cli::args::CreateCluster;
 use crate::cluster::{self, Cluster};
 use crate::config::{Loaded, Overrides, Source};
@@ -23,7 +23,7 @@ use crate::kubeconfig::{Store, context_name};
 use crate::manifests::user::Written;
 use crate::pki::Pki;
 use crate::plan::layout::Egress;
-use crate::plan::{Choices, Plan};
+use crate::plan::{Choices, Plan, names};
 use crate::report::human;
 use crate::spec::{ClusterSpec, limits};
 
@@ -75,6 +75,7 @@ async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<(C
         addons: args.addons.clone(),
         no_addons: args.no_addons.clone(),
         manifests: args.manifests.clone(),
+        ttl: args.ttl,
     };
     let Loaded { spec, warnings } = super::load_config(&source, &overrides)?;
     for warning in warnings {
@@ -130,7 +131,7 @@ pub async fn create(
     };
     if let Some(store) = &store {
         let access = pki.admin_access(&plan.layout)?;
-        let entry = entry(&name, &plan.layout.create_id, &access);
+        let entry = entry(&name, &plan.layout.create_id, &info, &access);
         if let Err(e) = session.remember_context(store, entry, args.target.switch_context).await {
             if e.kind == ErrorKind::Interrupted {
                 // Stopped while waiting for somebody's lock: nobody has been told of this cluster yet.
@@ -161,7 +162,7 @@ async fn prepare<E: Engine>(
     let engine = session.engine().await?;
     let info = engine.info().await?;
     if !dry_run {
-        let mut warnings = preflight(session, &*engine, spec, &info).await?;
+        let mut warnings = preflight(session, &*engine, spec, &info, store).await?;
         warnings.extend(store.map_or(Ok(Vec::new()), |store| store.preflight(spec.name.as_str()))?);
         for warning in warnings {
             session.warn(warning);
@@ -176,8 +177,14 @@ async fn preflight<E: Engine>(
     engine: &E,
     spec: &ClusterSpec,
     info: &EngineInfo,
+    store: Option<&Store>,
 ) -> Result<Vec<String>> {
-    let existing = cluster::list(engine).await?;
+    let mut existing = cluster::list(engine).await?;
+    let now = OffsetDateTime::now_utc();
+    if existing.iter().any(|cluster| cluster.expires.is_some_and(|end| end <= now)) {
+        gc::sweep_expired(session, engine, info, store).await;
+        existing = cluster::list(engine).await?;
+    }
     must_be_new(&existing, spec.name.as_str())?;
     let reference = spec.image.as_str();
     let found = image::find_or_pull(engine, &session.steps(), session.outside.interrupt.token(), reference).await?;
@@ -246,6 +253,8 @@ async fn choose<E: Engine>(
     let create_id = uuid::Uuid::new_v4().to_string();
     Ok(Choices {
         create_id,
+        expires: spec.ttl.map(|ttl| OffsetDateTime::now_utc() + ttl),
+        owner: session.environment.owner.clone(),
         subnet,
         api_port,
         host_ports,
@@ -297,6 +306,8 @@ fn announce(
             "api": plan.layout.host_api_url(),
             "context": context_name(name),
             "createId": plan.layout.create_id,
+            "expires": plan.layout.expires.map(names::stamp),
+            "owner": plan.layout.owner,
             "addons": plan.layout.spec.addons,
             "applied": applied,
             "nodes": plan.layout.nodes.iter().map(|n| json!({
@@ -326,6 +337,12 @@ fn announce(
         session.note(format!("cluster `{name}` is ready; its kubeconfig: `knarr get kubeconfig --name {name}`"));
     } else {
         session.note(format!("cluster `{name}` is ready; try `kubectl --context {} get nodes`", context_name(name)));
+    }
+    if let Some(end) = plan.layout.expires {
+        session.note(format!(
+            "it expires at {}; afterwards `knarr gc` and every later `knarr create` remove it",
+            names::stamp(end)
+        ));
     }
     Ok(())
 }

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Session;
+use super::{Session, together};
 use crate::cli::args::DeleteCluster;
 use crate::cluster;
 use crate::config::DEFAULT_NAME;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::undo::{self, Swept};
+use crate::kubeconfig::Store;
 use crate::plan::names;
-use crate::report::Event;
+use crate::report::{Event, Step};
 use crate::spec::values::ClusterName;
 
 /// How long a deletion may still take after an interrupt.
@@ -45,34 +46,18 @@ pub async fn run(session: &Session<impl Engine>, args: DeleteCluster) -> Result<
     }
     let store = session.kubeconfig_store(args.kubeconfig.as_deref(), args.break_lock)?;
     let deleting = futures::future::join_all(names.into_iter().map(|name| {
-        let (engine, store) = (&engine, &store);
-        async move {
-            let deleted = delete_one(session, &**engine, name).await;
-            let cleaned = match &deleted.swept.left[..] {
-                [] => session.forget_context(store, &deleted.cluster).await,
-                _ => Ok(()),
-            };
-            (deleted, cleaned)
-        }
+        let (engine, store) = (&engine, store.as_ref());
+        async move { delete_one(session, &**engine, store, name).await }
     }));
-    let patience = async {
-        session.outside.interrupt.token().cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    // Half a deletion helps nobody: an interrupt lets it finish, unless Docker takes too long.
-    let all = tokio::select! {
-        biased;
-        all = deleting => all,
-        () = patience => {
-            return Err(Error::new(ErrorKind::Interrupted, "stopped deleting while Docker was still at it")
-                .hint("see what is left with `knarr get clusters`, and run `knarr delete cluster NAME` again"));
-        }
-    };
+    let all = patiently(session, deleting)
+        .await
+        .map_err(|e| e.hint("see what is left with `knarr get clusters`, and run `knarr delete cluster NAME` again"))?;
     let mut failures: Vec<Error> = Vec::new();
     let mut done = Vec::new();
     for (deleted, cleaned) in all {
         if !deleted.swept.left.is_empty() {
-            failures.push(incomplete(&deleted));
+            let again = format!("knarr delete cluster {}", deleted.cluster);
+            failures.push(incomplete(&deleted.cluster, &deleted.swept, &again));
         }
         if let Err(e) = cleaned {
             failures.push(e.state(format!("the cluster `{}` itself is deleted", deleted.cluster)));
@@ -82,35 +67,76 @@ pub async fn run(session: &Session<impl Engine>, args: DeleteCluster) -> Result<
     if session.json() {
         session.print_json(&done)?;
     }
-    let mut failures = failures.into_iter();
-    let Some(first) = failures.next() else { return Ok(()) };
-    // All problems at once: the first in full, every other one as what else went wrong.
-    Err(failures.fold(first, |error, other| {
-        let facts: Vec<String> = std::iter::once(other.message).chain(other.causes).collect();
-        error.cause(facts.join(": "))
-    }))
+    together(failures)
 }
 
-async fn delete_one<E: Engine>(session: &Session<E>, engine: &E, cluster: String) -> Deleted {
+/// Half a deletion helps nobody: an interrupt lets it finish, unless Docker takes too long.
+pub(super) async fn patiently<T>(session: &Session<impl Engine>, deleting: impl Future<Output = T>) -> Result<T> {
+    let patience = async {
+        session.outside.interrupt.token().cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        all = deleting => Ok(all),
+        () = patience => Err(Error::new(ErrorKind::Interrupted, "stopped deleting while Docker was still at it")),
+    }
+}
+
+async fn delete_one<E: Engine>(
+    session: &Session<E>,
+    engine: &E,
+    store: Option<&Store>,
+    cluster: String,
+) -> (Deleted, Result<()>) {
     let step = session.steps().start(format!("deleting cluster `{cluster}`"));
-    let swept = undo::clean(engine, &names::of_cluster(&cluster)).await;
-    if swept.is_empty() {
-        step.done(format!("there is no cluster `{cluster}`, nothing to delete"));
-    } else if swept.left.is_empty() {
-        step.done(format!("deleted cluster `{cluster}`"));
+    let done = |swept: &Swept| {
+        if swept.is_empty() {
+            format!("there is no cluster `{cluster}`, nothing to delete")
+        } else {
+            format!("deleted cluster `{cluster}`")
+        }
+    };
+    let (swept, cleaned) =
+        remove(session, engine, store, Target { cluster: &cluster, create_id: None }, step, done).await;
+    (Deleted { cluster, swept }, cleaned)
+}
+
+/// What is removed.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    /// The cluster's name.
+    pub cluster: &'a str,
+    /// Only what this run made; everything of that name without it.
+    pub create_id: Option<&'a str>,
+}
+
+/// Removes what the target has in Docker and then, if nothing of that is left, its kubeconfig entries.
+pub(super) async fn remove<E: Engine>(
+    session: &Session<E>,
+    engine: &E,
+    store: Option<&Store>,
+    target: Target<'_>,
+    step: Step,
+    done: impl Fn(&Swept) -> String,
+) -> (Swept, Result<()>) {
+    let label = target.create_id.map_or_else(|| names::of_cluster(target.cluster), names::of_run);
+    let swept = undo::clean(engine, &label).await;
+    if !swept.left.is_empty() {
+        return (swept, Ok(()));
+    }
+    step.done(done(&swept));
+    if !swept.is_empty() {
         session.reporter.event(Event::Detail(swept.state()));
     }
-    Deleted { cluster, swept }
+    let cleaned = session.forget_context(store, target.cluster, target.create_id).await;
+    (swept, cleaned)
 }
 
-fn incomplete(deleted: &Deleted) -> Error {
-    let error = Error::failed(format!("cluster `{}` is not wholly deleted", deleted.cluster));
-    let error = deleted.swept.left_lines().into_iter().fold(error, Error::cause);
-    let error = deleted.swept.describe().into_iter().fold(error, Error::state);
-    deleted
-        .swept
-        .hints()
-        .into_iter()
-        .fold(error, Error::hint)
-        .hint(format!("then run `knarr delete cluster {}` again", deleted.cluster))
+/// What is left of a cluster, and how to get rid of it.
+pub(super) fn incomplete(cluster: &str, swept: &Swept, again: &str) -> Error {
+    let error = Error::failed(format!("cluster `{cluster}` is not wholly deleted"));
+    let error = swept.left_lines().into_iter().fold(error, Error::cause);
+    let error = swept.describe().into_iter().fold(error, Error::state);
+    swept.hints().into_iter().fold(error, Error::hint).hint(format!("then run `{again}` again"))
 }

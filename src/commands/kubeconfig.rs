@@ -49,7 +49,7 @@ pub async fn entry_of<E: Engine>(engine: &E, cluster: &Cluster, internal: bool) 
     if internal {
         access.url = internal_url(cluster)?;
     }
-    Ok(entry(&cluster.name, &cluster.create_id, &access))
+    Ok(entry(&cluster.name, &cluster.create_id, &engine.info().await?, &access))
 }
 
 /// The API's address for containers on the cluster's network.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Session, blocking, entry, kubeconfig::internal_url};
+use super::{Session, blocking, entry, kubeconfig::internal_url, together};
 use crate::cli::args::lifecycle::{Chosen, Halt, Refresh, Resume};
 use crate::cluster::{self, Cluster, Recalled, State, certificates};
 use crate::config::DEFAULT_NAME;
@@ -91,13 +91,7 @@ async fn run(session: &Session<impl Engine>, chosen: &Chosen, wish: Wish) -> Res
     if session.json() && !wish.dry_run {
         session.print_json(&done)?;
     }
-    // All problems at once: the first in full, every other one as what else went wrong.
-    let mut failures = failures.into_iter();
-    let Some(first) = failures.next() else { return Ok(()) };
-    Err(failures.fold(first, |error, other| {
-        let facts: Vec<String> = std::iter::once(other.message).chain(other.causes).collect();
-        error.cause(facts.join(": "))
-    }))
+    together(failures)
 }
 
 /// The clusters that were named; every name that is none at once.
@@ -319,7 +313,7 @@ pub(super) async fn refresh<E: Engine>(
     if found.entry.server == internal {
         access.url = internal;
     }
-    let entry = entry(&cluster.name, &cluster.create_id, &access);
+    let entry = entry(&cluster.name, &cluster.create_id, &engine.info().await?, &access);
     if found.entry == entry {
         return Ok("unchanged");
     }

@@ -1,12 +1,14 @@
 //! Clusters and nodes as a table or as JSON.
 
 use serde_json::{Value, json};
+use time::OffsetDateTime;
 
 use super::{Session, table};
 use crate::cli::args::OneCluster;
 use crate::cluster::{self, Cluster, role};
 use crate::engine::{ContainerInfo, Engine};
 use crate::error::Result;
+use crate::plan::names;
 
 /// Runs `knarr get clusters`: a table for people; one name a line for scripts, as kind's users know it; or JSON.
 pub async fn clusters(session: &Session<impl Engine>) -> Result<()> {
@@ -15,7 +17,15 @@ pub async fn clusters(session: &Session<impl Engine>) -> Result<()> {
     if session.json() {
         let list: Vec<Value> = clusters
             .iter()
-            .map(|c| json!({"name": c.name, "state": c.state(), "nodes": c.nodes.iter().map(node_json).collect::<Vec<_>>()}))
+            .map(|c| {
+                json!({
+                    "name": c.name,
+                    "state": c.state(),
+                    "expires": c.expires.map(names::stamp),
+                    "owner": c.owner,
+                    "nodes": c.nodes.iter().map(node_json).collect::<Vec<_>>(),
+                })
+            })
             .collect();
         return session.print_json(&list);
     }
@@ -24,8 +34,12 @@ pub async fn clusters(session: &Session<impl Engine>) -> Result<()> {
         return Ok(());
     }
     if session.environment.stdout_terminal {
-        let mut rows = vec![["NAME", "STATE", "NODES"].map(String::from).to_vec()];
-        rows.extend(clusters.iter().map(|c| vec![c.name.clone(), c.state().to_string(), c.nodes.len().to_string()]));
+        let now = OffsetDateTime::now_utc();
+        let mut rows = vec![["NAME", "STATE", "NODES", "TIME LEFT"].map(String::from).to_vec()];
+        rows.extend(clusters.iter().map(|c| {
+            let left = c.time_left(now).unwrap_or_default();
+            vec![c.name.clone(), c.state().to_string(), c.nodes.len().to_string(), left]
+        }));
         return session.print(&table(&rows));
     }
     session.print(&clusters.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join("\n"))

@@ -8,6 +8,7 @@ pub mod dashboard;
 pub mod delete;
 pub mod doctor;
 pub mod exec;
+pub mod gc;
 pub mod image;
 pub mod kubeconfig;
 pub mod kubectl;
@@ -39,7 +40,7 @@ use crate::cli::args::{KubeconfigTarget, Output};
 use crate::cli::outside::Outside;
 use crate::cli::settings::Environment;
 use crate::config::{self as cluster_config, Loaded, Overrides, Source};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
 use crate::image::versions;
@@ -170,11 +171,13 @@ impl<E: Engine> Session<E> {
         Ok(outcome)
     }
 
-    /// Removes a cluster's kubeconfig entries and says what became of the current context.
-    pub async fn forget_context(&self, store: &Option<Store>, cluster: &str) -> Result<()> {
-        let Some(store) = store.clone() else { return Ok(()) };
-        let (cluster, interrupt) = (cluster.to_owned(), self.outside.interrupt.clone());
-        let outcome = blocking(move || store.remove(&cluster, None, &|| interrupt.is_interrupted())).await?;
+    /// Removes a cluster's kubeconfig entries, or only those of one run, and says what became of the current context.
+    pub async fn forget_context(&self, store: Option<&Store>, cluster: &str, create_id: Option<&str>) -> Result<()> {
+        let Some(store) = store.cloned() else { return Ok(()) };
+        let (cluster, create_id) = (cluster.to_owned(), create_id.map(str::to_owned));
+        let interrupt = self.outside.interrupt.clone();
+        let removing = move || store.remove(&cluster, create_id.as_deref(), &|| interrupt.is_interrupted());
+        let outcome = blocking(removing).await?;
         self.tell(&outcome);
         Ok(())
     }
@@ -208,12 +211,13 @@ pub fn load_config(source: &Source, overrides: &Overrides) -> Result<Loaded> {
     )
 }
 
-/// The kubeconfig entry for a cluster that is reached through `access`.
-pub fn entry(cluster: &str, create_id: &str, access: &Access) -> Entry {
+/// The kubeconfig entry for a cluster of this Docker that is reached through `access`.
+pub fn entry(cluster: &str, create_id: &str, docker: &EngineInfo, access: &Access) -> Entry {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Entry {
         cluster: cluster.to_owned(),
         create_id: create_id.to_owned(),
+        docker: docker.id.clone(),
         server: access.url.clone(),
         ca_pem: text(&access.ca),
         client_cert_pem: text(&access.cert),
@@ -226,6 +230,16 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|e| Error::new(ErrorKind::Bug, "a blocking task broke off").source(&e))?
+}
+
+/// All problems at once: the first in full, every other one as what else went wrong.
+pub fn together(failures: impl IntoIterator<Item = Error>) -> Result<()> {
+    let mut failures = failures.into_iter();
+    let Some(first) = failures.next() else { return Ok(()) };
+    Err(failures.fold(first, |error, other| {
+        let facts: Vec<String> = std::iter::once(other.message).chain(other.causes).collect();
+        error.cause(facts.join(": "))
+    }))
 }
 
 /// Columns padded to their widest cell, two blanks apart, without trailing blanks.

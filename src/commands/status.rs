@@ -16,6 +16,7 @@ use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerInfo, ContainerState, Engine, ExecSpec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::NodeHealth;
+use crate::plan::names;
 
 /// Between two looks of a watch: nobody pushes the state of containers and of Kubernetes together.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -26,6 +27,12 @@ struct ClusterStatus {
     cluster: String,
     state: State,
     healthy: bool,
+    /// When it may be removed, if ever.
+    expires: Option<String>,
+    /// Which job of a CI system made it.
+    owner: Option<String>,
+    #[serde(skip)]
+    time_left: Option<String>,
     problems: Vec<String>,
     nodes: Vec<NodeReport>,
     certificates: Vec<Row>,
@@ -160,7 +167,17 @@ async fn gather<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) 
         state = State::Degraded;
     }
     let healthy = state == State::Running;
-    ClusterStatus { cluster: cluster.name.clone(), state, healthy, problems, nodes, certificates }
+    ClusterStatus {
+        cluster: cluster.name.clone(),
+        state,
+        healthy,
+        expires: cluster.expires.map(names::stamp),
+        owner: cluster.owner.clone(),
+        time_left: cluster.time_left(OffsetDateTime::now_utc()),
+        problems,
+        nodes,
+        certificates,
+    }
 }
 
 fn facts(e: &Error) -> String {
@@ -236,6 +253,10 @@ async fn kubernetes<E: Engine>(
 fn text(status: &ClusterStatus) -> String {
     let mut lines = vec![format!("cluster {} is {}", status.cluster, status.state)];
     lines.extend(status.problems.iter().map(|p| format!("  {p}")));
+    if let (Some(left), Some(end)) = (&status.time_left, &status.expires) {
+        lines.push(format!("time left: {left}; it expires at {end}"));
+    }
+    lines.extend(status.owner.iter().map(|owner| format!("made by {owner}")));
     let mut rows =
         vec![["NODE", "CONTAINER", "KUBERNETES", "COMPONENT", "STATE", "RESTARTS"].map(String::from).to_vec()];
     for node in &status.nodes {

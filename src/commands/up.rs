@@ -76,6 +76,7 @@ fn create_flags(args: &Up, name: &str) -> CreateCluster {
         no_addons: Vec::new(),
         manifests: Vec::new(),
         load_images: false,
+        ttl: None,
         wait: args.wait,
         retain: false,
         dry_run: false,

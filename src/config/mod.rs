@@ -10,6 +10,7 @@ pub mod v1alpha1;
 mod validate;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use self::defaults::NAME as DEFAULT_NAME;
 use self::problems::Problems;
@@ -54,6 +55,8 @@ pub struct Overrides {
     pub no_addons: Vec<String>,
     /// `--manifest`: applied behind those of the file.
     pub manifests: Vec<String>,
+    /// `--ttl`
+    pub ttl: Option<Duration>,
 }
 
 /// What validation must know of the program and of the machine.

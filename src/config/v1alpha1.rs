@@ -48,6 +48,8 @@ pub struct Cluster {
     pub addons: Addons,
     /// Manifests applied once the cluster is usable: files and folders; relative paths start at the folder of this file.
     pub manifests: Vec<String>,
+    /// How long the cluster may live, such as `2h`; afterwards `knarr gc` and every creation remove it. Default: for ever.
+    pub ttl: Option<String>,
 }
 
 /// One node, or `count` equal ones.

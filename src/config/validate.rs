@@ -12,13 +12,14 @@ mod ports;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use self::nodes::Draft;
 use super::problems::Problems;
 use super::v1alpha1::Cluster;
 use super::{Overrides, Surroundings, defaults};
 use crate::spec::ClusterSpec;
-use crate::spec::values::{ClusterName, ImageRef};
+use crate::spec::values::{self, ClusterName, ImageRef};
 
 pub(super) use self::labels::parse_pairs;
 
@@ -101,6 +102,7 @@ pub(super) fn validate(input: &Input<'_>) -> Result<(ClusterSpec, Vec<String>), 
     let extra_args = args::extra_args(&mut check);
     let addons = addons::chosen(&mut check);
     let manifests = manifests::manifests(&mut check);
+    let ttl = ttl(&mut check);
     let Check { mut problems, warnings, .. } = check;
     if let (Some(name), Some(image), Some(networking), true) = (name, image, networking, problems.is_empty()) {
         let nodes = drafts_into_nodes(&name, drafts, &mut problems);
@@ -117,6 +119,7 @@ pub(super) fn validate(input: &Input<'_>) -> Result<(ClusterSpec, Vec<String>), 
                 audit,
                 addons,
                 manifests,
+                ttl,
             };
             return Ok((spec, warnings));
         }
@@ -149,6 +152,11 @@ fn image(check: &mut Check<'_>) -> Option<ImageRef> {
         (None, None) => ("image", check.input.around.default_image),
     };
     check.problems.take(path, ImageRef::parse(text))
+}
+
+fn ttl(check: &mut Check<'_>) -> Option<Duration> {
+    let flag = check.input.overrides.ttl;
+    flag.or_else(|| check.problems.take("ttl", values::parse_ttl(check.input.cluster.ttl.as_ref()?)))
 }
 
 /// The path of an entry of a map; keys with unusual characters stand in quotes.

@@ -9,6 +9,8 @@ use super::Labels;
 /// Who answers at the Docker address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineInfo {
+    /// The engine's own identity, which it keeps as long as its data; empty if it does not tell.
+    pub id: String,
     /// The address we speak to, for messages.
     pub address: String,
     /// The engine's version, `28.2.2`.
@@ -92,6 +94,8 @@ pub struct NetworkInfo {
     pub subnets: Vec<IpNet>,
     /// Names of the containers attached to it.
     pub containers: Vec<String>,
+    /// When it was made, in seconds since 1970; the end of all times if the engine does not tell: it is never old.
+    pub created: i64,
 }
 
 /// A bridge network to make.
@@ -116,4 +120,6 @@ pub struct VolumeInfo {
     pub name: String,
     /// Its labels.
     pub labels: Labels,
+    /// When it was made, in seconds since 1970; the end of all times if the engine does not tell: it is never old.
+    pub created: i64,
 }

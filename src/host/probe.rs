@@ -129,6 +129,7 @@ impl Probe for FakeProbe {
 #[cfg(test)]
 pub(crate) fn sample_engine() -> crate::engine::EngineInfo {
     crate::engine::EngineInfo {
+        id: "4d0c".into(),
         address: "unix:///var/run/docker.sock".into(),
         version: "28.2.2".into(),
         api_version: "1.50".into(),

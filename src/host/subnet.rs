@@ -164,6 +164,7 @@ mod tests {
             labels: crate::engine::Labels::new(),
             subnets: vec!["172.18.0.0/16".parse().expect("a network"), "fc00::/64".parse().expect("a network")],
             containers: Vec::new(),
+            created: 0,
         };
         let route =
             |net: &str, interface: &str| Route { net: net.parse().expect("a network"), interface: interface.into() };

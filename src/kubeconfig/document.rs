@@ -111,6 +111,22 @@ impl Document {
         items.iter().filter_map(|i| Mark::of(List::Clusters, i)).map(|m| m.cluster).collect()
     }
 
+    /// Every mark on an item that has its cluster's name, without repetitions.
+    pub(super) fn marks(&self) -> Vec<Mark> {
+        let mut marks: Vec<Mark> = Vec::new();
+        for list in List::ALL {
+            for item in edit::items(&self.mapping, list) {
+                let Some(mark) = Mark::of(list, item) else { continue };
+                let name = context_name(&mark.cluster);
+                let known = marks.iter().any(|m| (&m.cluster, &m.create_id) == (&mark.cluster, &mark.create_id));
+                if !known && text(item, "name") == Some(&name) {
+                    marks.push(mark);
+                }
+            }
+        }
+        marks
+    }
+
     /// The entry of a cluster, if all of it is here and readable.
     pub fn entry(&self, cluster: &str) -> Option<Entry> {
         let name = context_name(cluster);

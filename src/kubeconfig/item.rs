@@ -22,6 +22,8 @@ pub(super) struct Mark {
     pub(super) cluster: String,
     /// The run of `knarr create` that made the cluster.
     pub(super) create_id: String,
+    /// The identity of the Docker on which it was made; empty if unknown.
+    pub(super) docker: String,
     /// On contexts: the contexts that were current before this one, latest first.
     pub(super) previous: Vec<String>,
 }
@@ -35,6 +37,7 @@ impl Mark {
         Some(Self {
             cluster: text(mark, "cluster")?.to_owned(),
             create_id: text(mark, "createId").unwrap_or_default().to_owned(),
+            docker: text(mark, "docker").unwrap_or_default().to_owned(),
             previous: previous.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         })
     }
@@ -52,6 +55,9 @@ impl Mark {
 
     fn value(&self) -> Value {
         let mut mark = mapping([("cluster", self.cluster.as_str()), ("createId", self.create_id.as_str())]);
+        if !self.docker.is_empty() {
+            mark.insert("docker".into(), self.docker.as_str().into());
+        }
         if !self.previous.is_empty() {
             let previous = self.previous.iter().cloned().map(Value::String).collect();
             mark.insert("previous".into(), Value::Sequence(previous));
@@ -92,7 +98,8 @@ pub(super) fn item(list: List, entry: &Entry, previous: Vec<String>, old: Option
             set(&mut content, "client-key-data", &STANDARD.encode(entry.client_key_pem.as_bytes()));
         }
     }
-    let mark = Mark { cluster: entry.cluster.clone(), create_id: entry.create_id.clone(), previous };
+    let (cluster, create_id, docker) = (entry.cluster.clone(), entry.create_id.clone(), entry.docker.clone());
+    let mark = Mark { cluster, create_id, docker, previous };
     let extensions = content.get("extensions").and_then(Value::as_sequence).cloned().unwrap_or_default();
     content.insert("extensions".into(), Value::Sequence(marked(extensions, mark.value())));
     match list {
@@ -116,6 +123,7 @@ pub(super) fn entry(mark: &Mark, cluster: &Value, user: &Value) -> Option<Entry>
     Some(Entry {
         cluster: mark.cluster.clone(),
         create_id: mark.create_id.clone(),
+        docker: mark.docker.clone(),
         server: text(cluster, "server")?.to_owned(),
         ca_pem: decoded(cluster, "certificate-authority-data")?,
         client_cert_pem: decoded(user, "client-certificate-data")?,

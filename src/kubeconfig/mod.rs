@@ -16,6 +16,7 @@ mod store;
 mod tests;
 
 use std::fmt;
+use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
@@ -35,6 +36,8 @@ pub struct Entry {
     pub cluster: String,
     /// The run of `knarr create` that made it.
     pub create_id: String,
+    /// The identity of the Docker on which it was made; empty if that Docker does not tell.
+    pub docker: String,
     /// The API's URL: that on the host, or that inside the cluster's network for a kubeconfig used there.
     pub server: String,
     /// The cluster's authority, PEM.
@@ -45,11 +48,25 @@ pub struct Entry {
     pub client_key_pem: Zeroizing<String>,
 }
 
+/// Whose items stand in a kubeconfig file: what their marks say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marked {
+    /// The file.
+    pub path: PathBuf,
+    /// The cluster's name.
+    pub cluster: String,
+    /// The run of `knarr create` that made it.
+    pub create_id: String,
+    /// The identity of the Docker on which it was made; empty if the mark does not tell.
+    pub docker: String,
+}
+
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry")
             .field("cluster", &self.cluster)
             .field("create_id", &self.create_id)
+            .field("docker", &self.docker)
             .field("server", &self.server)
             .finish_non_exhaustive()
     }

@@ -10,7 +10,7 @@ use super::document::{Changed, Document};
 use super::file::{Loaded, check_writable, load, mentions, obstructed, restless};
 use super::lock::{self, Locks};
 use super::paths::Paths;
-use super::{Entry, context_name};
+use super::{Entry, Marked, context_name};
 
 /// How often a change is made again after somebody who takes no locks has written in between.
 const ATTEMPTS: usize = 5;
@@ -196,6 +196,25 @@ impl Store {
         let is_current = effective(all.iter().map(|l| &l.document)) == Some(context_name(cluster));
         let found = all.into_iter().find_map(|l| Some((l.document.entry(cluster)?, l.path)));
         Ok(found.map(|(entry, path)| Found { path, entry, is_current }))
+    }
+
+    /// Whose items stand in the files, file by file.
+    ///
+    /// # Errors
+    ///
+    /// If a file of the list cannot be used.
+    pub fn marked(&self) -> Result<Vec<Marked>> {
+        let mut all = Vec::new();
+        for path in self.paths.list() {
+            let marks = load(path)?.document.marks();
+            all.extend(marks.into_iter().map(|mark| Marked {
+                path: path.clone(),
+                cluster: mark.cluster,
+                create_id: mark.create_id,
+                docker: mark.docker,
+            }));
+        }
+        Ok(all)
     }
 
     fn lock(&self, cancelled: &dyn Fn() -> bool) -> Result<Locks> {

@@ -39,6 +39,8 @@ pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
         create_id: "0f8fad5b-d9cb-469f-a165-70867728950e".into(),
         generation: 1,
         balancer: control_planes > 1,
+        expires: None,
+        owner: None,
         spec: ClusterSpec {
             name: ClusterName::parse("dev").expect("a name"),
             image: ImageRef::parse("knarr.dev/node:v1.36.4").expect("an image"),
@@ -59,6 +61,7 @@ pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
             audit: false,
             addons: crate::addons::by_default(),
             manifests: Vec::new(),
+            ttl: None,
         },
         subnet: "10.89.0.0/24".parse().expect("a subnet"),
         gateway: Ipv4Addr::new(10, 89, 0, 1),

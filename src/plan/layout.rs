@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use ipnet::Ipv4Net;
 use knarr_contract::Role;
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use super::names;
 use crate::spec::values::NodeName;
@@ -19,6 +20,11 @@ pub const API_PORT: u16 = 6443;
 pub struct Layout {
     /// The identity of the cluster: label of everything it is made of, token of the etcd cluster.
     pub create_id: String,
+    /// When it may be removed, if ever.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub expires: Option<OffsetDateTime>,
+    /// Who made it, in the words of a CI system, if one did.
+    pub owner: Option<String>,
     /// Counts the changes: of two that are found, the higher one holds.
     pub generation: u64,
     /// What was asked for. The nodes of [`Layout::nodes`] are the same ones, in the same order.

@@ -14,6 +14,7 @@ mod verb;
 
 use ipnet::Ipv4Net;
 use knarr_contract::Role;
+use time::OffsetDateTime;
 
 use self::layout::{Egress, EtcdStart, Layout, NodeLayout, nth};
 pub use self::living::{Action, Change, Living, Through};
@@ -32,6 +33,10 @@ use crate::spec::values::NodeName;
 pub struct Choices {
     /// The identity of this run.
     pub create_id: String,
+    /// When the cluster may be removed: its `ttl` from now.
+    pub expires: Option<OffsetDateTime>,
+    /// Who makes it, in the words of a CI system.
+    pub owner: Option<String>,
     /// The free subnet for the cluster's Docker network.
     pub subnet: Ipv4Net,
     /// The free host port for the API; used when the spec leaves it open.
@@ -262,6 +267,8 @@ fn lay_out(mut spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
         create_id: choices.create_id.clone(),
         generation: 1,
         balancer: members.len() > 1,
+        expires: choices.expires,
+        owner: choices.owner.clone(),
         subnet,
         gateway: nth(subnet, 1),
         ip_range,

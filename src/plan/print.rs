@@ -5,7 +5,7 @@ use std::fmt;
 use knarr_contract::NodeFile;
 use serde_json::{Value, json};
 
-use super::{NodeStep, Plan, Step, Verb};
+use super::{NodeStep, Plan, Step, Verb, names};
 use crate::addons::Chosen;
 use crate::engine::{ContainerSpec, MountSource};
 use crate::node::render;
@@ -19,6 +19,12 @@ impl fmt::Display for Plan {
         }
         writeln!(f, "cluster {} ({}), image {}", layout.name(), super::describe(&layout.spec), layout.spec.image)?;
         writeln!(f, "API at {}", layout.host_api_url())?;
+        if let Some(end) = layout.expires {
+            writeln!(f, "expires at {}", names::stamp(end))?;
+        }
+        if let Some(owner) = &layout.owner {
+            writeln!(f, "owner {owner}")?;
+        }
         for (number, phase) in self.phases.iter().enumerate() {
             writeln!(f, "\n{}. {}", number + 1, phase.title)?;
             for step in &phase.steps {
@@ -143,8 +149,10 @@ impl Plan {
             "cluster": layout.name(),
             "image": layout.spec.image.as_str(),
             "api": layout.host_api_url(),
+            "expires": layout.expires.map(names::stamp),
+            "owner": layout.owner,
             "network": {
-                "name": super::names::network(layout.name()),
+                "name": names::network(layout.name()),
                 "subnet": layout.subnet,
                 "gateway": layout.gateway,
                 "ipRange": layout.ip_range,

@@ -80,6 +80,17 @@ pub fn human(duration: Duration) -> String {
     }
 }
 
+/// A long duration in its two largest units: `1h 59m`.
+pub fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let unit = match seconds {
+        86_400.. => 3600,
+        3600.. => 60,
+        _ => 1,
+    };
+    humantime::format_duration(Duration::from_secs(seconds / unit * unit)).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

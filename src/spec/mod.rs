@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 pub use knarr_contract::{Limits, Role};
@@ -45,6 +46,8 @@ pub struct ClusterSpec {
     /// What is applied to the new cluster, in this order; of no meaning afterwards.
     #[serde(skip)]
     pub manifests: Vec<Manifest>,
+    /// How long it may live, counted from the begin of its creation; `None` lets it live until it is deleted.
+    pub ttl: Option<Duration>,
 }
 
 /// Where manifests of the user's own come from.

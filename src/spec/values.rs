@@ -226,6 +226,16 @@ pub fn parse_wait(text: &str) -> Result<Duration, Refused> {
     Ok(wait)
 }
 
+/// Parses how long a cluster may live, such as `90m` or `2h`: more than nothing and at most a year.
+pub fn parse_ttl(text: &str) -> Result<Duration, Refused> {
+    let ttl = humantime::parse_duration(text)
+        .map_err(|_| Refused(format!("`{text}` is not a duration, for example `90m` or `2h`")))?;
+    if ttl.as_secs() == 0 || ttl > Duration::from_secs(365 * 24 * 60 * 60) {
+        return Err(Refused(format!("`{text}` must be at least 1s and at most 365d")));
+    }
+    Ok(ttl)
+}
+
 /// A transport protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -363,6 +373,15 @@ mod tests {
     }
 
     #[test]
+    fn lifetimes() {
+        assert_eq!(parse_ttl("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse_ttl("365d"), Ok(Duration::from_secs(365 * 86400)));
+        for wrong in ["", "0s", "999ms", "366d", "soon", "-1s", "5"] {
+            assert!(parse_ttl(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn values_are_written_as_tools_write_them() {
         let mapping = |host_port| PortMapping {
             host_address: [127, 0, 0, 1].into(),
@@ -406,7 +425,7 @@ mod tests {
         #[test]
         fn no_text_makes_a_parser_panic(text in any::<String>()) {
             let _ = (ClusterName::parse(&text), NodeName::parse(&text), DnsDomain::parse(&text));
-            let _ = (ImageRef::parse(&text), parse_subnet(&text), parse_wait(&text), text.parse::<Protocol>());
+            let _ = (ImageRef::parse(&text), parse_subnet(&text), parse_wait(&text), parse_ttl(&text), text.parse::<Protocol>());
         }
     }
 }

@@ -24,6 +24,7 @@ mod components;
 mod crash_loop;
 mod daemon;
 mod dashboard;
+mod gc;
 mod images;
 mod ingress;
 mod interrupt;
@@ -80,6 +81,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("helm", helm::CASES),
     ("kubeconfig", kubeconfig::CASES),
     ("leftovers", leftovers::CASES),
+    ("gc", gc::CASES),
     ("race", race::CASES),
     ("interrupt", interrupt::CASES),
     ("killed", killed::CASES),

@@ -105,11 +105,13 @@ fn flags_win_over_the_file() {
         addons: vec!["ingress".into()],
         no_addons: vec!["storage".into()],
         manifests: Vec::new(),
+        ttl: Some(std::time::Duration::from_secs(7200)),
     };
-    let text = "apiVersion: knarr.dev/v1alpha1\nkind: Cluster\nname: dev\nimage: a\nnetworking: {apiServerPort: 1}\n";
+    let text =
+        "apiVersion: knarr.dev/v1alpha1\nkind: Cluster\nttl: 1m\nname: dev\nimage: a\nnetworking: {apiServerPort: 1}\n";
     let spec = load(&file(text), &flags).expect("fine").spec;
     assert_eq!((spec.name.as_str(), spec.image.as_str()), ("other", "example.com/node:1"));
-    assert_eq!(spec.networking.api_port, Some(7443));
+    assert_eq!((spec.networking.api_port, spec.ttl), (Some(7443), flags.ttl));
     let names: Vec<_> = spec.nodes.iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["other-control-plane", "other-worker", "other-worker2"]);
     assert!(spec.nodes.iter().all(|node| node.limits.milli_cpus == Some(2000) && node.limits.memory_bytes.is_none()));
@@ -157,6 +159,7 @@ fn wrong_flags_are_told_as_such() {
         addons: vec!["ingres".into(), "storage".into()],
         no_addons: vec!["storage".into()],
         manifests: Vec::new(),
+        ttl: None,
     };
     let error = refusal(&Source::None, &flags("My_Cluster", 3, 4_000_000_000, 0));
     assert_eq!(error.kind, ErrorKind::Usage);

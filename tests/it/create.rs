@@ -145,6 +145,7 @@ async fn the_result_as_json() {
       "cluster": "dev",
       "context": "knarr-dev",
       "createId": "UUID",
+      "expires": null,
       "nodes": [
         {
           "address": "172.29.0.2",
@@ -159,6 +160,7 @@ async fn the_result_as_json() {
           "role": "worker"
         }
       ],
+      "owner": null,
       "timings": [
         {
           "milestone": "first container started",

@@ -245,7 +245,7 @@ async fn all_clusters() {
     env.environment.stdout_terminal = true;
     insta::assert_snapshot!(env.knarr("get clusters").await, @r"
     $ knarr get clusters
-    NAME   STATE    NODES
+    NAME   STATE    NODES  TIME LEFT
     dev    Stopped  1
     other  Stopped  1
     --- exit status 0 ---

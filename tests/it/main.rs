@@ -7,6 +7,7 @@ mod delete;
 mod env;
 mod errors;
 mod faults;
+mod gc;
 mod help;
 mod interrupt;
 mod lifecycle;

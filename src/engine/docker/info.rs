@@ -11,6 +11,7 @@ use crate::engine::{EngineInfo, EngineResult, op};
 pub(super) async fn info(engine: &DockerEngine) -> EngineResult<EngineInfo> {
     let info = ask(engine).await?;
     Ok(EngineInfo {
+        id: info.id.unwrap_or_default(),
         address: engine.address.clone(),
         version: info.server_version.unwrap_or_default(),
         api_version: format!("{}.{}", engine.api.0, engine.api.1),

@@ -9,6 +9,7 @@ use super::DockerEngine;
 use super::convert::{container_name, label_filter};
 use super::errors::translate;
 use super::images::absent;
+use super::info::seconds;
 use crate::engine::{EngineError, EngineErrorKind, EngineResult, Labels, NetworkInfo, NetworkSpec, VolumeInfo, op};
 
 /// From this API on Docker refuses a second network of the same name by itself.
@@ -36,6 +37,7 @@ pub(super) async fn list(engine: &DockerEngine) -> EngineResult<Vec<NetworkInfo>
             labels: network.labels.unwrap_or_default().into_iter().collect(),
             subnets: ranges.into_iter().filter_map(|range| range.subnet?.parse().ok()).collect(),
             containers,
+            created: network.created.as_deref().and_then(seconds).unwrap_or(i64::MAX),
             id,
         }
     });
@@ -82,8 +84,12 @@ pub(super) async fn remove(engine: &DockerEngine, name: &str) -> EngineResult<()
 pub(super) async fn list_volumes(engine: &DockerEngine, label: &str) -> EngineResult<Vec<VolumeInfo>> {
     let options = ListVolumesOptions { filters: Some(label_filter(label)) };
     let listed = engine.client.list_volumes(Some(options)).await.map_err(|e| translate(op::LIST_VOLUMES, label, &e))?;
-    let volumes = listed.volumes.unwrap_or_default().into_iter();
-    Ok(volumes.map(|v| VolumeInfo { name: v.name, labels: v.labels.into_iter().collect() }).collect())
+    let volumes = listed.volumes.unwrap_or_default().into_iter().map(|v| VolumeInfo {
+        name: v.name,
+        labels: v.labels.into_iter().collect(),
+        created: v.created_at.as_deref().and_then(seconds).unwrap_or(i64::MAX),
+    });
+    Ok(volumes.collect())
 }
 
 pub(super) async fn create_volume(engine: &DockerEngine, name: &str, labels: &Labels) -> EngineResult<()> {

@@ -59,6 +59,7 @@ impl Default for FakeEngine {
 /// A usual Linux machine.
 fn sample_info() -> EngineInfo {
     EngineInfo {
+        id: "0ce5a0e5-fa4e-4d0c-8e12-000000000001".to_owned(),
         address: "fake://".to_owned(),
         version: "28.2.2".to_owned(),
         api_version: "1.50".to_owned(),
@@ -108,7 +109,13 @@ impl FakeEngine {
     pub fn add_network(&self, spec: &NetworkSpec) {
         let world = &mut self.lock().world;
         let id = world.next_id();
-        world.networks.insert(spec.name.clone(), world::Network { id, spec: spec.clone() });
+        let created = world.now();
+        world.networks.insert(spec.name.clone(), world::Network { id, spec: spec.clone(), created });
+    }
+
+    /// Lets so many seconds pass: what is made from now on is younger by them.
+    pub fn let_time_pass(&self, seconds: i64) {
+        self.lock().world.passed += seconds;
     }
 
     /// Lets a process of the host hold a port.

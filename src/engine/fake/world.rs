@@ -44,7 +44,7 @@ pub(super) struct World {
     /// What a registry would give.
     pub(super) offered: Vec<ImageInfo>,
     pub(super) networks: BTreeMap<String, Network>,
-    pub(super) volumes: BTreeMap<String, Labels>,
+    pub(super) volumes: BTreeMap<String, Volume>,
     /// By name.
     pub(super) containers: BTreeMap<String, Container>,
     /// Ports held by processes of the host.
@@ -52,11 +52,19 @@ pub(super) struct World {
     /// Programs that were attached to, and their exit status once they ended.
     pub(super) execs: BTreeMap<String, Option<i64>>,
     made: u32,
+    /// How much later it is than the number of objects tells, in seconds.
+    pub(super) passed: i64,
 }
 
 pub(super) struct Network {
     pub(super) id: String,
     pub(super) spec: NetworkSpec,
+    pub(super) created: i64,
+}
+
+pub(super) struct Volume {
+    labels: Labels,
+    created: i64,
 }
 
 impl World {
@@ -67,7 +75,7 @@ impl World {
     }
 
     pub(super) fn now(&self) -> i64 {
-        BEGIN + i64::from(self.made)
+        BEGIN + self.passed + i64::from(self.made)
     }
 
     pub(super) fn find_image(&self, reference: &str) -> Option<&ImageInfo> {
@@ -154,6 +162,7 @@ impl World {
             labels: network.spec.labels.clone(),
             subnets: vec![IpNet::V4(network.spec.subnet)],
             containers: attached(name),
+            created: network.created,
         };
         self.networks.iter().map(info).collect()
     }
@@ -167,7 +176,8 @@ impl World {
             return refuse(EngineErrorKind::AddressTaken, "Pool overlaps with other one on this address space");
         }
         let id = self.next_id();
-        self.networks.insert(spec.name.clone(), Network { id: id.clone(), spec: spec.clone() });
+        let created = self.now();
+        self.networks.insert(spec.name.clone(), Network { id: id.clone(), spec: spec.clone(), created });
         Ok(id)
     }
 
@@ -183,12 +193,18 @@ impl World {
     }
 
     pub(super) fn list_volumes(&self, label: &str) -> Vec<VolumeInfo> {
-        let carrying = self.volumes.iter().filter(|(_, labels)| carries(labels, label));
-        carrying.map(|(name, labels)| VolumeInfo { name: name.clone(), labels: labels.clone() }).collect()
+        let carrying = self.volumes.iter().filter(|(_, volume)| carries(&volume.labels, label));
+        let info = |(name, volume): (&String, &Volume)| VolumeInfo {
+            name: name.clone(),
+            labels: volume.labels.clone(),
+            created: volume.created,
+        };
+        carrying.map(info).collect()
     }
 
     pub(super) fn create_volume(&mut self, name: &str, labels: &Labels) {
-        self.volumes.entry(name.to_owned()).or_insert_with(|| labels.clone());
+        let created = self.now();
+        self.volumes.entry(name.to_owned()).or_insert_with(|| Volume { labels: labels.clone(), created });
     }
 
     pub(super) fn remove_volume(&mut self, name: &str) -> Answer<()> {

@@ -22,6 +22,7 @@ fn entry(cluster: &str, create_id: &str) -> Entry {
     Entry {
         cluster: cluster.to_owned(),
         create_id: create_id.to_owned(),
+        docker: String::new(),
         server: format!("https://127.0.0.1:{}", 20_000 + cluster.len()),
         ca_pem: pem("CERTIFICATE"),
         client_cert_pem: pem("CERTIFICATE"),

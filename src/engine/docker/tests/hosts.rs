@@ -121,7 +121,11 @@ fn rights_mounts_and_limits() {
         assert_eq!(lines[5].split_whitespace().nth(1), Some("0000000000201000"), "{out}");
         assert!(lines[6].contains("size=1024k") && lines[7] == "0" && lines[8].ends_with(":/"), "{out}");
         assert_eq!(lines.len(), 9, "the volume is empty: {out}");
-        assert_eq!(e.list_volumes(&b.label()).await.unwrap(), [VolumeInfo { name: b.name("vol"), labels: b.labels() }]);
+        let [listed] = &e.list_volumes(&b.label()).await.unwrap()[..] else { panic!("one volume is there") };
+        let now = time::OffsetDateTime::now_utc().unix_timestamp();
+        assert!((now - 3600..=now + 60).contains(&listed.created), "made {} of {now}", listed.created);
+        let expected = VolumeInfo { name: b.name("vol"), labels: b.labels(), created: listed.created };
+        assert_eq!(*listed, expected);
         assert_eq!(kind(e.remove_volume(&b.name("vol")).await), EngineErrorKind::Conflict);
         e.create_volume(&b.name("vol"), &b.labels()).await.unwrap();
         e.create_volume(&b.name("vol2"), &b.labels()).await.unwrap();
