@@ -137,7 +137,7 @@ impl Plan {
         for (number, phase) in self.phases.iter().enumerate() {
             writeln!(f, "\n{}. {}", number + 1, phase.title)?;
             for step in &phase.steps {
-                writeln!(f, "   {}", in_words(step))?;
+                writeln!(f, "   {step}")?;
             }
         }
         Ok(())
@@ -145,7 +145,7 @@ impl Plan {
 
     pub(super) fn changes_to_json(&self) -> Value {
         let phase = |phase: &Phase| {
-            let steps: Vec<String> = phase.steps.iter().map(in_words).collect();
+            let steps: Vec<String> = phase.steps.iter().map(ToString::to_string).collect();
             json!({"title": phase.title, "steps": steps})
         };
         json!({
@@ -153,14 +153,6 @@ impl Plan {
             "verb": self.verb.done(),
             "phases": self.phases.iter().map(phase).collect::<Vec<_>>(),
         })
-    }
-}
-
-fn in_words(step: &Step) -> String {
-    match step {
-        Step::Change(change) => change.to_string(),
-        Step::Await(milestone) => milestone.title().to_owned(),
-        other => format!("{other:?}"),
     }
 }
 
