@@ -31,6 +31,8 @@ pub struct Cluster {
     pub has_network: bool,
     /// Its nodes, control planes first, by number.
     pub nodes: Vec<ContainerInfo>,
+    /// Its containers that are no nodes: the balancer.
+    pub helpers: Vec<ContainerInfo>,
 }
 
 impl Cluster {
@@ -48,11 +50,26 @@ impl Cluster {
         })
     }
 
+    /// All of its containers.
+    pub fn containers(&self) -> impl Iterator<Item = &ContainerInfo> {
+        self.nodes.iter().chain(&self.helpers)
+    }
+
+    /// The balancer in front of several API servers, if it has one.
+    pub fn balancer(&self) -> Option<&ContainerInfo> {
+        self.helpers.iter().find(|helper| helper.labels.get(names::ROLE).is_some_and(|role| role == names::BALANCER))
+    }
+
+    /// The container that publishes the API.
+    pub fn front(&self) -> Result<&ContainerInfo> {
+        self.balancer().map_or_else(|| self.control_plane(), Ok)
+    }
+
     /// Where the API is published on the host.
     pub fn api(&self) -> Result<SocketAddr> {
-        let node = self.control_plane()?;
+        let node = self.front()?;
         let port = node.ports.iter().find(|p| p.container_port == API_PORT).ok_or_else(|| {
-            Error::new(ErrorKind::Failed, format!("node `{}` publishes no API port", node.name))
+            Error::new(ErrorKind::Failed, format!("`{}` publishes no API port", node.name))
                 .cause(format!("its container is {}", node.state))
                 .hint(format!("start it with `knarr start {}`", self.name))
         })?;
@@ -98,16 +115,18 @@ pub async fn list<E: Engine>(engine: &E) -> Result<Vec<Cluster>> {
                 create_id: labels.get(names::CREATE_ID).cloned().unwrap_or_default(),
                 has_network: networks.iter().any(|n| n.labels.get(names::CLUSTER) == Some(name)),
                 nodes: Vec::new(),
+                helpers: Vec::new(),
             });
         }
     }
     for container in containers {
         if let Some(cluster) = container.labels.get(names::CLUSTER).and_then(|name| clusters.get_mut(name)) {
-            cluster.nodes.push(container);
+            if role(&container).is_some() { &mut cluster.nodes } else { &mut cluster.helpers }.push(container);
         }
     }
     for cluster in clusters.values_mut() {
         cluster.nodes.sort_by_key(|n| (role(n), n.name.len(), n.name.clone()));
+        cluster.helpers.sort_by(|a, b| a.name.cmp(&b.name));
     }
     Ok(clusters.into_values().collect())
 }

@@ -3,6 +3,7 @@
 pub mod addons;
 mod dashboard;
 pub mod lifecycle;
+pub mod node;
 pub mod sample;
 mod urls;
 pub mod why;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use self::addons::Addons;
 pub use self::dashboard::Dashboard;
 use self::lifecycle::{Certs, Halt, Resume};
+pub use self::node::{Node, Repair};
 pub use self::sample::Sample;
 pub use self::urls::{InCluster, Tunnel};
 use crate::spec::values::{self, Refused};
@@ -93,6 +95,11 @@ pub enum Command {
     /// Check and renew the certificates of a cluster
     #[command(subcommand)]
     Certs(Certs),
+    /// Add nodes to a living cluster, and remove them
+    #[command(subcommand)]
+    Node(Node),
+    /// Make anew what a cluster has lost: nodes, members of etcd, the balancer
+    Repair(Repair),
     /// List clusters, nodes, addresses; print a kubeconfig
     #[command(subcommand)]
     Get(Get),

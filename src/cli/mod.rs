@@ -11,7 +11,7 @@ use std::sync::Arc;
 use clap::Parser;
 
 use self::args::lifecycle::Certs;
-use self::args::{Cli, Cluster, Command, CreateWhat, DeleteWhat, Export, Get, Output};
+use self::args::{Cli, Cluster, Command, CreateWhat, DeleteWhat, Export, Get, Node, Output};
 use self::outside::Outside;
 use self::settings::Environment;
 use crate::commands::{self, Session};
@@ -121,6 +121,12 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
             session.unless_interrupted(looking, commands::certs::check(session, name)).await
         }
         Command::Certs(Certs::Renew(args)) => commands::lifecycle::resume(session, Verb::Renew, args).await,
+        Command::Node(Node::Add(args)) => commands::node::add(session, args).await,
+        Command::Node(Node::Delete(args)) => commands::node::delete(session, args).await,
+        Command::Node(Node::List { cluster, all }) => {
+            session.unless_interrupted(looking, commands::list::nodes(session, &cluster, all)).await
+        }
+        Command::Repair(args) => commands::repair::run(session, args).await,
         Command::Get(Get::Clusters) | Command::Cluster(Cluster::List) => {
             session.unless_interrupted(looking, commands::list::clusters(session)).await
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::Cluster;
-use crate::engine::ContainerState;
+use crate::engine::{ContainerInfo, ContainerState};
 
 /// One word for a whole cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Serialize for State {
 impl Cluster {
     /// What it is doing. Whether what runs is well only its nodes know.
     pub fn state(&self) -> State {
-        let all = |wanted: &[ContainerState]| self.nodes.iter().all(|node| wanted.contains(&node.state));
+        let all = |wanted: &[ContainerState]| self.containers().all(|container| wanted.contains(&container.state));
         if !self.missing().is_empty() {
             State::Incomplete
         } else if all(&[ContainerState::Running]) {
@@ -74,8 +74,9 @@ impl Cluster {
             missing.push(format!("its network `{}` is gone", crate::plan::names::network(&self.name)));
         }
         // Docker calls a container so that never ran; knarr starts each one that it makes.
-        for node in self.nodes.iter().filter(|n| matches!(n.state, ContainerState::Created | ContainerState::Dead)) {
-            missing.push(format!("node `{}` is {}", node.name, node.state));
+        let unborn = |c: &&ContainerInfo| matches!(c.state, ContainerState::Created | ContainerState::Dead);
+        for container in self.containers().filter(unborn) {
+            missing.push(format!("container `{}` is {}", container.name, container.state));
         }
         missing
     }
@@ -84,7 +85,7 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{ContainerInfo, Labels};
+    use crate::engine::Labels;
     use crate::plan::names::ROLE;
 
     fn cluster(states: &[ContainerState]) -> Cluster {
@@ -102,7 +103,7 @@ mod tests {
             started: 0,
         };
         let nodes = states.iter().enumerate().map(node).collect();
-        Cluster { name: "dev".into(), create_id: String::new(), has_network: true, nodes }
+        Cluster { name: "dev".into(), create_id: String::new(), has_network: true, nodes, helpers: Vec::new() }
     }
 
     #[test]

@@ -54,5 +54,5 @@ pub async fn entry_of<E: Engine>(engine: &E, cluster: &Cluster, internal: bool) 
 
 /// The API's address for containers on the cluster's network.
 pub fn internal_url(cluster: &Cluster) -> Result<String> {
-    Ok(format!("https://{}:{API_PORT}", cluster.control_plane()?.name))
+    Ok(format!("https://{}:{API_PORT}", cluster.front()?.name))
 }

@@ -16,6 +16,7 @@ use crate::execute::{self, Context, Failed, Keys};
 use crate::kubeconfig::Store;
 use crate::kubernetes::Access;
 use crate::pki::Pki;
+use crate::plan::layout::Layout;
 use crate::plan::{Living, Plan, Verb};
 use crate::spec::values::ClusterName;
 
@@ -59,7 +60,8 @@ pub async fn resume(session: &Session<impl Engine>, verb: Verb, args: Resume) ->
     run(session, &args.chosen, wish).await
 }
 
-fn store(session: &Session<impl Engine>, refresh: &Refresh) -> Result<Option<Store>> {
+/// The kubeconfig to bring up to date, if any.
+pub(super) fn store(session: &Session<impl Engine>, refresh: &Refresh) -> Result<Option<Store>> {
     if refresh.no_kubeconfig {
         return Ok(None);
     }
@@ -142,7 +144,7 @@ async fn one<E: Engine>(session: &Session<E>, engine: &Arc<E>, cluster: &Cluster
         Some(pki) => Some(pki.admin_access(&living.layout)?),
         None => access,
     };
-    let access = access.map(|access| Access { url: url(&living), ..access });
+    let access = access.map(|access| Access { url: url(&living.layout), ..access });
     let context = Context {
         engine: Arc::clone(engine),
         connector: Arc::clone(&session.outside.kubernetes),
@@ -186,7 +188,7 @@ fn plan(living: &Living, wish: &Wish) -> Plan {
         Verb::Pause => Plan::pause(living),
         Verb::Unpause => Plan::unpause(living, wait),
         Verb::Renew => Plan::renew(living, wait),
-        Verb::Start | Verb::Create => Plan::start(living, wait),
+        _ => Plan::start(living, wait),
     }
 }
 
@@ -212,7 +214,7 @@ fn fit(cluster: &Cluster, verb: Verb) -> Result<()> {
         return Err(error.hint(format!("remove what is left with `knarr delete cluster {name}`")));
     }
     let stopped: Vec<String> =
-        cluster.nodes.iter().filter(|n| n.state == ContainerState::Exited).map(|n| format!("`{}`", n.name)).collect();
+        cluster.containers().filter(|n| n.state == ContainerState::Exited).map(|n| format!("`{}`", n.name)).collect();
     if matches!(verb, Verb::Pause | Verb::Unpause) && !stopped.is_empty() {
         let what =
             if verb == Verb::Pause { "only running nodes can be paused" } else { "stopped nodes cannot be unpaused" };
@@ -240,11 +242,12 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
     let credentials =
         async { if asks(wish.verb) { cluster::credentials(engine, cluster).await.map(Some) } else { Ok(None) } };
     let (recalled, access) = futures::future::try_join(cluster::recall(engine, cluster), credentials).await?;
-    let Recalled { layout, missing } = recalled;
+    let Recalled { layout, missing, .. } = recalled;
+    let missing: Vec<String> = missing.into_iter().filter(|name| layout.node(name).is_some()).collect();
     if asks(wish.verb) && !missing.is_empty() {
         return Err(Error::failed(format!("cluster `{}` is incomplete", cluster.name))
             .cause(format!("{} missing", be(&missing)))
-            .hint(format!("see what is there with `knarr status {}`", cluster.name)));
+            .hint(format!("make them anew with `knarr repair {}`", cluster.name)));
     }
     let now = OffsetDateTime::now_utc();
     let renew = match wish.verb {
@@ -257,13 +260,13 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
     } else {
         Some(Pki::reissue(certificates::roots(engine, cluster).await?, &layout, now)?)
     };
-    let states = cluster.nodes.iter().map(|node| node.state).collect();
+    let states = cluster.containers().map(|container| (container.name.clone(), container.state)).collect();
     Ok(Prepared { living: Living { layout, states, renew }, pki, access })
 }
 
 /// Where this host reaches the API.
-fn url(living: &Living) -> String {
-    let api = living.layout.api;
+pub(super) fn url(layout: &Layout) -> String {
+    let api = layout.api;
     format!("https://{}", std::net::SocketAddr::new(crate::plan::container::reachable(api.ip()), api.port()))
 }
 
@@ -274,12 +277,12 @@ async fn name_holder<E: Engine>(engine: &E, cluster: &Cluster, failed: Failed) -
     }
     let (all, mine) = futures::future::join(
         engine.list_containers(""),
-        futures::future::join_all(cluster.nodes.iter().map(|node| engine.inspect_container(&node.name))),
+        futures::future::join_all(cluster.containers().map(|node| engine.inspect_container(&node.name))),
     )
     .await;
     let wanted: Vec<u16> =
         mine.into_iter().filter_map(|c| c.ok().flatten()).flat_map(|c| c.ports).map(|p| p.host_port).collect();
-    let own = |name: &str| cluster.nodes.iter().any(|node| node.name == name);
+    let own = |name: &str| cluster.containers().any(|node| node.name == name);
     let holders = all.unwrap_or_default().into_iter().filter(|c| c.state == ContainerState::Running && !own(&c.name));
     let holder = holders.flat_map(|c| c.ports.into_iter().map(move |p| (c.name.clone(), p.host_port)));
     let (mut hints, error) = (Vec::new(), failed.error);
@@ -297,7 +300,7 @@ async fn name_holder<E: Engine>(engine: &E, cluster: &Cluster, failed: Failed) -
 }
 
 /// Brings the user's entry up to date, if there is one.
-async fn refresh<E: Engine>(
+pub(super) async fn refresh<E: Engine>(
     session: &Session<E>,
     engine: &E,
     cluster: &Cluster,

@@ -1,17 +1,20 @@
 //! The steps that change a node which is there, and the waits that only a living cluster needs.
 
+use futures::StreamExt;
 use futures::future::try_join_all;
 use knarr_contract::NodeStatus;
-use serde_json::Value;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::failure::Failure;
-use super::{Run, pack};
-use crate::engine::{Engine, ExecSpec, op};
+use super::{Progress, RETRY, Run, pack};
+use crate::engine::{ContainerState, Engine, ExecOutput, ExecSpec, op};
 use crate::error::{Error, Result};
-use crate::kubernetes::{Selection, kinds};
-use crate::plan::{Action, Change};
+use crate::kubernetes::{Selection, kinds, objects};
+use crate::node::paths::{ADMIN_CONF, program};
+use crate::node::render::FileSpec;
+use crate::plan::{Action, Change, Through, names};
 
 /// How long Docker waits before it kills a node that was asked to stop: far more than the five seconds that it takes.
 const STOP_GRACE_SECONDS: u32 = 30;
@@ -48,6 +51,13 @@ impl<E: Engine> Run<'_, E> {
                 self.call(op::PUT_ARCHIVE, node, engine.put_archive(node, "/", tar)).await
             }
             Action::RestartComponents => self.restart_components(node, progress).await,
+            Action::Adapt(files) => self.adapt(node, files, progress).await,
+            Action::Discard { data } => self.discard(node, *data).await,
+            Action::JoinEtcd(through) => self.join_etcd(node, through).await,
+            Action::PromoteEtcd(through) => self.promote_etcd(node, through, progress).await,
+            Action::LeaveEtcd(through) => self.leave_etcd(node, through).await,
+            Action::Drain { through, force } => self.drain(node, through, *force, progress).await,
+            Action::Forget => Ok(self.bounded(self.forget(node, progress)).await?),
         }
     }
 
@@ -81,6 +91,87 @@ impl<E: Engine> Run<'_, E> {
         Ok(self.bounded(back).await?)
     }
 
+    /// Gives a node changed files. One that runs reads them and goes on with what they say; one that does not will find
+    /// them when it starts.
+    async fn adapt(&self, node: &str, files: &[FileSpec], progress: Progress<'_>) -> std::result::Result<(), Failure> {
+        let engine = &self.context.engine;
+        let tar = pack(files, self.pki()?)?;
+        self.call(op::PUT_ARCHIVE, node, engine.put_archive(node, "/", tar)).await?;
+        let container = engine.inspect_container(node).await.map_err(Error::from)?;
+        if container.is_none_or(|c| c.state != ContainerState::Running) {
+            return Ok(());
+        }
+        self.go_on()?;
+        let reload = ExecSpec::new(["knarr-node", "reload"]);
+        let told = self.call(op::EXEC, node, engine.exec(node, &reload)).await?;
+        if told.status != 0 {
+            let why = String::from_utf8_lossy(&told.stderr).trim().to_owned();
+            return Err(Error::failed(format!("`{node}` does not accept its changed files")).cause(why).into());
+        }
+        progress(&format!("{node} to go on with its changed files"));
+        Ok(())
+    }
+
+    async fn discard(&self, node: &str, data: bool) -> std::result::Result<(), Failure> {
+        let engine = &self.context.engine;
+        self.call(op::REMOVE_CONTAINER, node, engine.remove_container(node)).await?;
+        self.watch.forget(node);
+        if data {
+            let volume = names::volume(node);
+            self.call(op::REMOVE_VOLUME, &volume, engine.remove_volume(&volume)).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the pods of a node elsewhere with kubectl, which knows what may be evicted and what must not.
+    async fn drain(
+        &self,
+        node: &str,
+        through: &Through,
+        force: bool,
+        progress: Progress<'_>,
+    ) -> std::result::Result<(), Failure> {
+        let rest = self.deadline.saturating_duration_since(tokio::time::Instant::now()).as_secs().max(1);
+        let mut words = vec![program("kubectl"), format!("--kubeconfig={ADMIN_CONF}"), "drain".into(), node.into()];
+        words.extend(["--ignore-daemonsets".into(), "--delete-emptydir-data".into(), format!("--timeout={rest}s")]);
+        words.extend(force.then(|| "--force".to_owned()));
+        let draining = async {
+            let mut exec = self.context.engine.exec_attached(through.as_str(), &ExecSpec::new(words)).await?;
+            let mut complaints = String::new();
+            while let Some(piece) = exec.output.next().await {
+                match piece? {
+                    ExecOutput::Stdout(bytes) => {
+                        String::from_utf8_lossy(&bytes).lines().for_each(|line| progress(&format!("{node}: {line}")));
+                    }
+                    ExecOutput::Stderr(bytes) => complaints.push_str(&String::from_utf8_lossy(&bytes)),
+                }
+            }
+            match self.context.engine.exec_status(&exec.id).await? {
+                0 => Ok(()),
+                _ => Err(not_drained(node, &complaints)),
+            }
+        };
+        Ok(self.bounded(draining).await?)
+    }
+
+    /// Deletes the Node object and the volumes that lay on it; asks again while the balancer still finds out that a
+    /// control plane is gone.
+    async fn forget(&self, node: &str, progress: Progress<'_>) -> Result<()> {
+        while let Err(e) = self.try_to_forget(node).await {
+            progress(e.causes.last().unwrap_or(&e.message));
+            tokio::time::sleep(RETRY).await;
+        }
+        Ok(())
+    }
+
+    async fn try_to_forget(&self, node: &str) -> Result<()> {
+        let kubernetes = self.kubernetes()?;
+        let volumes = kubernetes.list(&kinds::VOLUME, Selection::default()).await?;
+        let mut gone: Vec<Value> = volumes.into_iter().filter(|volume| objects::lies_on(volume, node)).collect();
+        gone.push(json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}));
+        kubernetes.delete(&gone).await
+    }
+
     /// Listens to every node of the cluster that is not heard yet.
     pub(super) fn listen_to_all(&self) {
         for node in &self.plan.layout.nodes {
@@ -88,7 +179,7 @@ impl<E: Engine> Run<'_, E> {
         }
     }
 
-    fn listen_to(&self, node: &str) {
+    pub(super) fn listen_to(&self, node: &str) {
         if !self.watch.observed().contains_key(node) {
             self.watch.add(node);
         }
@@ -108,6 +199,15 @@ impl<E: Engine> Run<'_, E> {
         });
         try_join_all(nodes).await.map(drop)
     }
+}
+
+fn not_drained(node: &str, complaints: &str) -> Error {
+    let lines = complaints.lines().filter(|line| !line.starts_with("Warning: ignoring"));
+    Error::failed(format!("the pods of node `{node}` cannot be moved elsewhere"))
+        .evidence(lines)
+        .state(format!("`{node}` is cordoned; nothing was removed"))
+        .hint(format!("let it take pods again with `knarr kubectl uncordon {node}`"))
+        .hint("or give up pods that nobody makes anew, and local data, with `--force`")
 }
 
 /// Whether the Ready condition is true and was reported after `started`, in seconds since 1970. Both are whole seconds,

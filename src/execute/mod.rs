@@ -6,6 +6,7 @@
 
 mod board;
 mod change;
+mod etcd;
 mod failure;
 mod place;
 pub mod timings;
@@ -120,6 +121,9 @@ pub struct Keys<'a> {
     /// Every certificate; none where no step writes one.
     pub pki: Option<&'a Pki>,
 }
+
+/// Hears what a step waits for, each time that changes.
+type Progress<'a> = &'a (dyn Fn(&str) + Send + Sync);
 
 struct Run<'a, E> {
     context: &'a Context<E>,

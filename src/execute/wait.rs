@@ -97,12 +97,13 @@ impl<E: Engine> Run<'_, E> {
     }
 
     async fn api_answers(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
-        let first = self.plan.layout.first_control_plane().spec.name.as_str();
+        // Any of them will do: a cluster goes on without the others.
+        let planes: Vec<&str> = self.plan.layout.control_planes().map(|node| node.spec.name.as_str()).collect();
         progress("etcd is starting");
-        self.watch.component_ready(first, "etcd").await;
+        self.watch.component_ready(&planes, "etcd").await;
         self.timings.mark(timings::ETCD);
         progress("kube-apiserver is starting");
-        self.watch.component_ready(first, "kube-apiserver").await;
+        self.watch.component_ready(&planes, "kube-apiserver").await;
         let kubernetes = self.kubernetes()?;
         while let Err(e) = kubernetes.answers().await {
             progress(e.causes.last().unwrap_or(&e.message));

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use knarr_contract::{ComponentStatus, NodeStatus};
+use knarr_contract::{ComponentState, ComponentStatus, NodeStatus};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::{ContainerState, Engine, ExecOutput, ExecSpec};
 use crate::error::{Error, ErrorKind};
@@ -42,7 +42,7 @@ pub type Observed = BTreeMap<String, NodeView>;
 pub struct NodeWatch<E> {
     engine: Arc<E>,
     observed: watch::Sender<Observed>,
-    listeners: std::sync::Mutex<JoinSet<()>>,
+    listeners: std::sync::Mutex<BTreeMap<String, AbortOnDropHandle<()>>>,
 }
 
 impl<E: Engine> NodeWatch<E> {
@@ -58,8 +58,20 @@ impl<E: Engine> NodeWatch<E> {
         });
         let (engine, observed, node) = (Arc::clone(&self.engine), self.observed.clone(), node.to_owned());
         if let Ok(mut listeners) = self.listeners.lock() {
-            listeners.spawn(async move { listen(&*engine, &observed, &node).await });
+            let name = node.clone();
+            let listener = tokio::spawn(async move { listen(&*engine, &observed, &node).await });
+            listeners.insert(name, AbortOnDropHandle::new(listener));
         }
+    }
+
+    /// Listens no longer to a node that is removed on purpose: its end is no misfortune.
+    pub fn forget(&self, node: &str) {
+        if let Ok(mut listeners) = self.listeners.lock() {
+            listeners.remove(node);
+        }
+        self.observed.send_modify(|all| {
+            all.remove(node);
+        });
     }
 
     /// What was heard last.
@@ -67,13 +79,25 @@ impl<E: Engine> NodeWatch<E> {
         self.observed.borrow().clone()
     }
 
-    /// Waits until a component of a node is ready.
-    pub async fn component_ready(&self, node: &str, component: &str) {
+    /// Waits until a component of any of these nodes is ready.
+    pub async fn component_ready(&self, nodes: &[&str], component: &str) {
         let mut changes = self.observed.subscribe();
+        let ready = |view: &NodeView| match view {
+            NodeView::Speaking(status) => status.components.iter().any(|c| c.name == component && c.ready),
+            _ => false,
+        };
+        // The sender lives as long as `self`, so this cannot fail.
+        let _ = changes.wait_for(|all| nodes.iter().filter_map(|node| all.get(*node)).any(ready)).await;
+    }
+
+    /// Waits until a component of a node runs, ready or not.
+    pub async fn component_started(&self, node: &str, component: &str) {
+        let mut changes = self.observed.subscribe();
+        let runs = |c: &ComponentStatus| c.name == component && c.state == ComponentState::Running;
         // The sender lives as long as `self`, so this cannot fail.
         let _ = changes
             .wait_for(|all| match all.get(node) {
-                Some(NodeView::Speaking(status)) => status.components.iter().any(|c| c.name == component && c.ready),
+                Some(NodeView::Speaking(status)) => status.components.iter().any(runs),
                 _ => false,
             })
             .await;

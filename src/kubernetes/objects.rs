@@ -21,11 +21,32 @@ pub fn group_version(object: &Value) -> (String, String) {
     }
 }
 
+/// Whether a PersistentVolume can be used on this node only.
+pub fn lies_on(volume: &Value, node: &str) -> bool {
+    let terms = volume.pointer("/spec/nodeAffinity/required/nodeSelectorTerms").and_then(Value::as_array);
+    let expressions = terms.into_iter().flatten().filter_map(|term| term["matchExpressions"].as_array()).flatten();
+    let mut hosts = expressions.filter(|e| e["key"] == "kubernetes.io/hostname" && e["operator"] == "In");
+    hosts.any(|e| e["values"].as_array().is_some_and(|values| values.len() == 1 && values[0] == node))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_volume_of_one_node() {
+        let volume = |values: Value| {
+            json!({"spec": {"nodeAffinity": {"required": {"nodeSelectorTerms": [
+                {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": values}]},
+            ]}}}})
+        };
+        assert!(lies_on(&volume(json!(["a"])), "a"));
+        assert!(!lies_on(&volume(json!(["b"])), "a"));
+        assert!(!lies_on(&volume(json!(["a", "b"])), "a"));
+        assert!(!lies_on(&json!({"spec": {"nfs": {}}}), "a"));
+    }
 
     #[test]
     fn names_objects() {

@@ -70,8 +70,9 @@ pub(super) fn api_server(layout: &Layout, node: &NodeLayout) -> Component {
                 .set("audit-log-maxsize", 10)
         })
         // Spreads clients over several servers and lets balancers notice a stop; both only hurt a single one.
-        .when(layout.control_planes().count() > 1, |flags| {
-            flags.set("goaway-chance", 0.001).set("shutdown-delay-duration", "5s")
+        .when(layout.balancer, |flags| {
+            // A balancer notices within a second and a half.
+            flags.set("goaway-chance", 0.001).set("shutdown-delay-duration", "2s")
         })
         .merged(layout, ExtraArgsTarget::ApiServer);
     // Ready means: an authenticated and authorised read from etcd is answered. `/readyz` is a second later, because the

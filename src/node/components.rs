@@ -74,7 +74,7 @@ fn control_loop(name: &str, layout: &Layout, client_config: &str, serving: &str)
         .set("profiling", false)
         // One alone has nobody to elect; electing itself would cost up to 15 s after each crash, until the lease of
         // its predecessor ends.
-        .set("leader-elect", layout.control_planes().count() > 1)
+        .set("leader-elect", layout.balancer)
         .set_some("feature-gates", map_value(&layout.spec.feature_gates))
 }
 
@@ -105,8 +105,8 @@ pub(super) fn kube_proxy(layout: &Layout, node: &NodeLayout) -> Component {
         .merged(layout, ExtraArgsTarget::KubeProxy);
     // Gates take addresses only: the agent is static and has no resolver of its own.
     let api = match node.spec.role {
-        Role::ControlPlane => local_api(),
-        Role::Worker => format!("https://{}:{API_PORT}", layout.first_control_plane().address),
+        Role::Worker if !layout.balancer => format!("https://{}:{API_PORT}", layout.first_control_plane().address),
+        _ => local_api(),
     };
     let own_node = format!("{api}/api/v1/nodes/{}", node.spec.name);
     Component {
@@ -117,28 +117,31 @@ pub(super) fn kube_proxy(layout: &Layout, node: &NodeLayout) -> Component {
 }
 
 /// The API as a node's own components reach it: control planes by their own server, so that no change of address and
-/// no other node matters to them; workers by name.
+/// no other node matters to them; workers by the name of the only server, or by a balancer of their own where there are
+/// several, so that losing the front one stops nothing.
 pub(super) fn api_url(layout: &Layout, node: &NodeLayout) -> String {
     match node.spec.role {
-        Role::ControlPlane => local_api(),
-        Role::Worker => layout.internal_api_url(),
+        Role::Worker if !layout.balancer => layout.internal_api_url(),
+        _ => local_api(),
     }
 }
 
-/// The API as a control plane reaches its own server.
+/// The API on the node itself: its own server, or its own balancer.
 pub(super) fn local_api() -> String {
     format!("https://127.0.0.1:{API_PORT}")
 }
 
 /// A component without conditions and variables.
-pub(super) fn component(name: &str, flags: Flags) -> Component {
+pub(super) fn component(name: &str, argv: impl Into<Vec<String>>) -> Component {
     Component {
         name: name.into(),
-        argv: flags.argv(),
+        argv: argv.into(),
         env: std::collections::BTreeMap::new(),
         start_when: Vec::new(),
         ready_when: None,
         nice: 0,
+        revision: String::new(),
+        reload_signal: None,
     }
 }
 

@@ -5,23 +5,26 @@ use knarr_contract::{Component, Gate};
 use super::components::{component, http};
 use super::flags::Flags;
 use super::paths::{ETCD_CA, ETCD_CLIENT_PORT, ETCD_DATA, ETCD_METRICS_PORT, ETCD_PEER_PORT, pki, program};
-use crate::plan::layout::{Layout, NodeLayout};
+use crate::plan::layout::{EtcdStart, Layout, NodeLayout};
 use crate::spec::ExtraArgsTarget;
+use crate::spec::values::NodeName;
 
 /// The member of one control plane.
 pub(super) fn etcd(layout: &Layout, node: &NodeLayout) -> Component {
     let (name, address) = (&node.spec.name, node.address);
-    let alone = layout.control_planes().count() == 1;
+    let start = node.etcd.as_ref();
+    // A cluster that can grow back to several keeps the settings for several.
+    let alone = !layout.balancer;
     // Listening needs addresses; everything that others remember is a name, so that it survives a change of address.
     let flags = Flags::new(program("etcd"))
         .set("name", name)
-        .set("data-dir", ETCD_DATA)
+        .set("data-dir", data_folder(node))
         .set("listen-client-urls", format!("https://127.0.0.1:{ETCD_CLIENT_PORT},https://{address}:{ETCD_CLIENT_PORT}"))
         .set("advertise-client-urls", format!("https://{name}:{ETCD_CLIENT_PORT}"))
         .set("listen-peer-urls", format!("https://{address}:{ETCD_PEER_PORT}"))
-        .set("initial-advertise-peer-urls", peer_url(node))
-        .set("initial-cluster", members(layout))
-        .set("initial-cluster-state", "new")
+        .set("initial-advertise-peer-urls", peer_url(name))
+        .set("initial-cluster", members(start))
+        .set("initial-cluster-state", if start.is_some_and(|start| start.joins) { "existing" } else { "new" })
         .set("initial-cluster-token", &layout.create_id)
         .set("cert-file", pki("etcd/server", "crt"))
         .set("key-file", pki("etcd/server", "key"))
@@ -52,10 +55,20 @@ fn healthy() -> Gate {
     http(format!("http://127.0.0.1:{ETCD_METRICS_PORT}/health"))
 }
 
-fn peer_url(node: &NodeLayout) -> String {
-    format!("https://{}:{ETCD_PEER_PORT}", node.spec.name)
+/// Where a member keeps its data.
+pub(super) fn data_folder(node: &NodeLayout) -> String {
+    match node.etcd.as_ref().map_or(0, |start| start.life) {
+        0 => ETCD_DATA.into(),
+        life => format!("{ETCD_DATA}-{life}"),
+    }
 }
 
-fn members(layout: &Layout) -> String {
-    layout.control_planes().map(|node| format!("{}={}", node.spec.name, peer_url(node))).collect::<Vec<_>>().join(",")
+/// Where the others reach the member of a node.
+pub fn peer_url(node: &NodeName) -> String {
+    format!("https://{node}:{ETCD_PEER_PORT}")
+}
+
+fn members(start: Option<&EtcdStart>) -> String {
+    let members = start.into_iter().flat_map(|start| &start.members);
+    members.map(|name| format!("{name}={}", peer_url(name))).collect::<Vec<_>>().join(",")
 }

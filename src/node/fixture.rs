@@ -5,34 +5,37 @@ use std::net::Ipv4Addr;
 
 use knarr_contract::Role;
 
-use crate::plan::layout::{Egress, Layout, NodeLayout};
+use crate::plan::layout::{Egress, EtcdStart, Layout, NodeLayout};
 use crate::spec::values::{ClusterName, DnsDomain, ImageRef, NodeName};
 use crate::spec::{ClusterSpec, Networking, NodeSpec, ProxyMode};
 
 /// A cluster named `dev` of so many control planes and workers.
 pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
     let roles = (0..control_planes).map(|n| (Role::ControlPlane, n)).chain((0..workers).map(|n| (Role::Worker, n)));
+    let number = |n: u8| if n == 0 { String::new() } else { (n + 1).to_string() };
+    let name = |role: Role, n: u8| NodeName::parse(&format!("dev-{role}{}", number(n))).expect("a name");
+    let members: Vec<NodeName> = (0..control_planes).map(|n| name(Role::ControlPlane, n)).collect();
     let nodes: Vec<NodeLayout> = roles
         .zip(2u8..)
-        .map(|((role, n), host)| {
-            let number = if n == 0 { String::new() } else { (n + 1).to_string() };
-            NodeLayout {
-                spec: NodeSpec {
-                    name: NodeName::parse(&format!("dev-{role}{number}")).expect("a name"),
-                    role,
-                    image: None,
-                    labels: BTreeMap::new(),
-                    taints: None,
-                    mounts: Vec::new(),
-                    ports: Vec::new(),
-                },
-                address: Ipv4Addr::new(10, 89, 0, host),
-                pod_cidr: format!("10.244.{}.0/24", host - 2).parse().expect("a subnet"),
-            }
+        .map(|((role, n), host)| NodeLayout {
+            spec: NodeSpec {
+                name: name(role, n),
+                role,
+                image: None,
+                labels: BTreeMap::new(),
+                taints: Some(crate::node::default_taints(role, workers > 0)),
+                mounts: Vec::new(),
+                ports: Vec::new(),
+            },
+            address: Ipv4Addr::new(10, 89, 0, host),
+            pod_cidr: format!("10.244.{}.0/24", host - 2).parse().expect("a subnet"),
+            etcd: (role == Role::ControlPlane).then(|| EtcdStart { members: members.clone(), joins: false, life: 0 }),
         })
         .collect();
     Layout {
         create_id: "0f8fad5b-d9cb-469f-a165-70867728950e".into(),
+        generation: 1,
+        balancer: control_planes > 1,
         spec: ClusterSpec {
             name: ClusterName::parse("dev").expect("a name"),
             image: ImageRef::parse("knarr.dev/node:v1.36.4").expect("an image"),

@@ -33,6 +33,11 @@ impl Flags {
         if value.is_empty() { self } else { self.set(name, value) }
     }
 
+    /// A command line of another style: these words as they are.
+    pub(super) fn words<'w>(self, words: impl IntoIterator<Item = &'w str>) -> Vec<String> {
+        self.argv().into_iter().chain(words.into_iter().map(String::from)).collect()
+    }
+
     /// Adds the flags of `more` if `condition` holds.
     pub(super) fn when(self, condition: bool, more: impl FnOnce(Self) -> Self) -> Self {
         if condition { more(self) } else { self }
@@ -65,6 +70,12 @@ impl Flags {
     pub(super) fn argv(self) -> Vec<String> {
         let flags = self.flags.into_iter().map(|(name, value)| format!("--{name}={value}"));
         std::iter::once(self.program).chain(flags).collect()
+    }
+}
+
+impl From<Flags> for Vec<String> {
+    fn from(flags: Flags) -> Self {
+        flags.argv()
     }
 }
 

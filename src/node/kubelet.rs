@@ -34,7 +34,7 @@ pub(super) fn kubelet(layout: &Layout, node: &NodeLayout) -> Component {
 /// The kubelet's configuration. What depends on the host (cgroup version, missing capabilities) is added by
 /// `knarr-node` in a drop-in, which wins over this.
 pub(super) fn kubelet_config(layout: &Layout, node: &NodeLayout) -> Value {
-    let taints: Vec<Value> = taints(layout, node)
+    let taints: Vec<Value> = taints(node)
         .iter()
         .map(|taint| json!({"key": taint.key, "value": taint.value, "effect": taint.effect}))
         .collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::layout::{Layout, NodeLayout};
+use crate::plan::layout::NodeLayout;
 use crate::spec::Role;
 use crate::spec::values::Taint;
 
@@ -42,19 +42,19 @@ pub(super) fn admin_labels(node: &NodeLayout) -> BTreeMap<String, String> {
     labels
 }
 
-/// The taints with which the kubelet registers: the user's, else the role's.
-pub(super) fn taints(layout: &Layout, node: &NodeLayout) -> Vec<Taint> {
-    match &node.spec.taints {
-        Some(taints) => taints.clone(),
-        None if node.spec.role == Role::ControlPlane && has_workers(layout) => {
-            vec![Taint { key: CONTROL_PLANE_ROLE.into(), value: String::new(), effect: "NoSchedule".into() }]
-        }
-        None => Vec::new(),
-    }
+/// The taints with which the kubelet registers.
+pub(super) fn taints(node: &NodeLayout) -> Vec<Taint> {
+    node.spec.taints.clone().unwrap_or_default()
 }
 
-fn has_workers(layout: &Layout) -> bool {
-    layout.spec.workers().next().is_some()
+/// The taints of a node of which nobody said any: control planes are left to Kubernetes itself where there are workers
+/// to do the work.
+pub fn default_taints(role: Role, has_workers: bool) -> Vec<Taint> {
+    if role == Role::ControlPlane && has_workers {
+        vec![Taint { key: CONTROL_PLANE_ROLE.into(), value: String::new(), effect: "NoSchedule".into() }]
+    } else {
+        Vec::new()
+    }
 }
 
 fn kubelet_may_set(key: &str) -> bool {

@@ -4,6 +4,7 @@
 //! bytes only when the archive for the node is packed, so a dry run can show everything else.
 
 mod api_server;
+mod balancer;
 mod components;
 mod containerd;
 mod documents;
@@ -19,4 +20,6 @@ pub mod render;
 #[cfg(test)]
 mod tests;
 
+pub use self::etcd::peer_url;
 pub use self::flags::is_protected;
+pub use self::labels::default_taints;

@@ -29,51 +29,62 @@ pub const CNI_LEASES: &str = "/run/knarr/cni";
 /// The host's certificate authorities, for pulling through an intercepting proxy.
 pub const HOST_CA: &str = "/etc/knarr/host-ca.pem";
 
-/// Everything of Kubernetes on a node.
-pub const KUBERNETES: &str = "/etc/kubernetes";
+/// The [layout](crate::plan::layout::Layout) of the cluster, in every node: how a cluster remembers itself.
+pub const CLUSTER_FILE: &str = "/var/lib/knarr/cluster.json";
+/// haproxy.
+pub const HAPROXY: &str = "/usr/sbin/haproxy";
+/// Its configuration, where several API servers are balanced.
+pub const BALANCER_CONFIG: &str = "/etc/knarr/haproxy.cfg";
+/// The port on which it tells its health, on the loopback.
+pub const BALANCER_HEALTH_PORT: u16 = 6444;
+
+/// Everything of Kubernetes on a node: on its volume, so that a lost container can be made anew around it.
+pub const KUBERNETES: &str = "/var/lib/knarr/kubernetes";
+/// Where people look for it: a link.
+pub const KUBERNETES_LINK: &str = "/etc/kubernetes";
 /// Certificates and keys.
-pub const PKI: &str = "/etc/kubernetes/pki";
+pub const PKI: &str = "/var/lib/knarr/kubernetes/pki";
 /// The key of Secrets at rest.
-pub const ENCRYPTION_CONFIG: &str = "/etc/kubernetes/enc/encryption.yaml";
+pub const ENCRYPTION_CONFIG: &str = "/var/lib/knarr/kubernetes/enc/encryption.yaml";
 /// Who may be anonymous.
-pub const AUTHENTICATION_CONFIG: &str = "/etc/kubernetes/authentication.yaml";
+pub const AUTHENTICATION_CONFIG: &str = "/var/lib/knarr/kubernetes/authentication.yaml";
 /// What is written to the audit log.
-pub const AUDIT_POLICY: &str = "/etc/kubernetes/audit-policy.yaml";
+pub const AUDIT_POLICY: &str = "/var/lib/knarr/kubernetes/audit-policy.yaml";
 /// The audit log.
 pub const AUDIT_LOG: &str = "/var/log/kubernetes/audit.log";
 /// The kubelet's configuration.
-pub const KUBELET_CONFIG: &str = "/etc/kubernetes/kubelet.yaml";
+pub const KUBELET_CONFIG: &str = "/var/lib/knarr/kubernetes/kubelet.yaml";
 /// Client configuration for `kubectl` inside a control plane.
-pub const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
+pub const ADMIN_CONF: &str = "/var/lib/knarr/kubernetes/admin.conf";
 /// The controller manager's client configuration.
-pub const CONTROLLER_MANAGER_CONF: &str = "/etc/kubernetes/controller-manager.conf";
+pub const CONTROLLER_MANAGER_CONF: &str = "/var/lib/knarr/kubernetes/controller-manager.conf";
 /// The scheduler's client configuration.
-pub const SCHEDULER_CONF: &str = "/etc/kubernetes/scheduler.conf";
+pub const SCHEDULER_CONF: &str = "/var/lib/knarr/kubernetes/scheduler.conf";
 /// The kubelet's client configuration.
-pub const KUBELET_CONF: &str = "/etc/kubernetes/kubelet.conf";
+pub const KUBELET_CONF: &str = "/var/lib/knarr/kubernetes/kubelet.conf";
 /// kube-proxy's client configuration.
-pub const KUBE_PROXY_CONF: &str = "/etc/kubernetes/kube-proxy.conf";
+pub const KUBE_PROXY_CONF: &str = "/var/lib/knarr/kubernetes/kube-proxy.conf";
 
 /// The cluster's certificate authority.
-pub const CA: &str = "/etc/kubernetes/pki/ca.crt";
+pub const CA: &str = "/var/lib/knarr/kubernetes/pki/ca.crt";
 /// Its key.
-pub const CA_KEY: &str = "/etc/kubernetes/pki/ca.key";
+pub const CA_KEY: &str = "/var/lib/knarr/kubernetes/pki/ca.key";
 /// The certificate authority of aggregated API servers' clients.
-pub const FRONT_PROXY_CA: &str = "/etc/kubernetes/pki/front-proxy-ca.crt";
+pub const FRONT_PROXY_CA: &str = "/var/lib/knarr/kubernetes/pki/front-proxy-ca.crt";
 /// etcd's certificate authority.
-pub const ETCD_CA: &str = "/etc/kubernetes/pki/etcd/ca.crt";
+pub const ETCD_CA: &str = "/var/lib/knarr/kubernetes/pki/etcd/ca.crt";
 /// The key that signs service-account tokens.
-pub const SERVICE_ACCOUNT_KEY: &str = "/etc/kubernetes/pki/sa.key";
+pub const SERVICE_ACCOUNT_KEY: &str = "/var/lib/knarr/kubernetes/pki/sa.key";
 /// The key that verifies them.
-pub const SERVICE_ACCOUNT_PUBLIC_KEY: &str = "/etc/kubernetes/pki/sa.pub";
+pub const SERVICE_ACCOUNT_PUBLIC_KEY: &str = "/var/lib/knarr/kubernetes/pki/sa.pub";
 /// The controller manager's client certificate and key.
-pub const CONTROLLER_MANAGER_PEM: &str = "/etc/kubernetes/pki/controller-manager.pem";
+pub const CONTROLLER_MANAGER_PEM: &str = "/var/lib/knarr/kubernetes/pki/controller-manager.pem";
 /// The scheduler's client certificate and key.
-pub const SCHEDULER_PEM: &str = "/etc/kubernetes/pki/scheduler.pem";
+pub const SCHEDULER_PEM: &str = "/var/lib/knarr/kubernetes/pki/scheduler.pem";
 /// kube-proxy's client certificate and key.
-pub const KUBE_PROXY_PEM: &str = "/etc/kubernetes/pki/kube-proxy.pem";
+pub const KUBE_PROXY_PEM: &str = "/var/lib/knarr/kubernetes/pki/kube-proxy.pem";
 /// The client certificate and key of `kubectl` inside a control plane.
-pub const ADMIN_PEM: &str = "/etc/kubernetes/pki/admin.pem";
+pub const ADMIN_PEM: &str = "/var/lib/knarr/kubernetes/pki/admin.pem";
 
 /// The kubelet's certificates; it writes here what it rotates.
 pub const KUBELET_PKI: &str = "/var/lib/kubelet/pki";

@@ -1,12 +1,14 @@
 //! A node as a whole: its `node.json` and all its files.
 
-use knarr_contract::{CONTRACT, Component, NODE_FILE, NodeFile, NodeNetwork, Peer, Role};
+use knarr_contract::{CONTRACT, Component, Member, NODE_FILE, NodeFile, NodeNetwork, Peer, Role};
+use sha2::{Digest, Sha256};
 
 use super::api_server::api_server;
+use super::balancer::{self, Serves};
 use super::components::{api_url, controller_manager, kube_proxy, local_api, scheduler};
 use super::containerd::{containerd, containerd_config};
 use super::documents::{audit_policy, authentication, cni, kubeconfig, text};
-use super::etcd::etcd;
+use super::etcd::{data_folder, etcd};
 pub use super::files::{Content, Entry, FileSpec, materialize};
 use super::kubelet::{kubelet, kubelet_config};
 use super::labels::admin_labels;
@@ -14,31 +16,106 @@ use super::paths;
 use crate::kubernetes::Adoption;
 use crate::pki::{Authority, Cert, Leaf};
 use crate::plan::layout::{Layout, NodeLayout};
+use crate::plan::names;
 
 /// The contract with `knarr-node`.
 pub fn node_file(layout: &Layout, node: &NodeLayout) -> NodeFile {
+    let network = NodeNetwork {
+        address: node.address,
+        pod_cidr: node.pod_cidr.to_string(),
+        cluster_cidr: layout.spec.networking.pod_subnet.to_string(),
+        peers: layout
+            .nodes
+            .iter()
+            .filter(|other| other.spec.name != node.spec.name)
+            .map(|other| Peer {
+                name: other.spec.name.to_string(),
+                address: other.address,
+                pod_cidr: other.pod_cidr.to_string(),
+            })
+            .collect(),
+    };
     NodeFile {
         contract: CONTRACT,
         cluster: layout.name().into(),
         node: node.spec.name.to_string(),
-        role: node.spec.role,
-        network: NodeNetwork {
-            address: node.address,
-            pod_cidr: node.pod_cidr.to_string(),
-            cluster_cidr: layout.spec.networking.pod_subnet.to_string(),
-            peers: layout
-                .nodes
-                .iter()
-                .filter(|other| other.spec.name != node.spec.name)
-                .map(|other| Peer {
-                    name: other.spec.name.to_string(),
-                    address: other.address,
-                    pod_cidr: other.pod_cidr.to_string(),
-                })
-                .collect(),
-        },
-        components: components(layout, node),
+        member: Some(Member { role: node.spec.role, network }),
+        forwards: Vec::new(),
+        components: revised(components(layout, node), &configurations(layout, node)),
     }
+}
+
+/// The same for the container with the balancer.
+pub fn balancer_file(layout: &Layout) -> NodeFile {
+    NodeFile {
+        contract: CONTRACT,
+        cluster: layout.name().into(),
+        node: names::balancer(layout.name()),
+        member: None,
+        forwards: Vec::new(),
+        components: revised(vec![balancer::balancer()], &[("haproxy", balancer_config(layout, Serves::Everybody))]),
+    }
+}
+
+/// Every file of the container with the balancer.
+pub fn balancer_files(layout: &Layout) -> Vec<FileSpec> {
+    vec![
+        FileSpec::text(NODE_FILE, text(&serde_json::json!(balancer_file(layout)))),
+        balancer_config(layout, Serves::Everybody),
+        FileSpec::named(paths::CA, Content::Certificate(Cert::Authority(Authority::Cluster))),
+    ]
+}
+
+fn balancer_config(layout: &Layout, serves: Serves) -> FileSpec {
+    FileSpec::text(paths::BALANCER_CONFIG, balancer::config(layout, serves))
+}
+
+/// Gives each component that reads one of these files a revision that changes with it.
+fn revised(mut components: Vec<Component>, read: &[(&str, FileSpec)]) -> Vec<Component> {
+    for component in &mut components {
+        let mut digest = Sha256::new();
+        let mut reads = false;
+        for (_, file) in read.iter().filter(|(reader, _)| *reader == component.name) {
+            if let Content::Text(text) = &file.content {
+                digest.update(text);
+                reads = true;
+            }
+        }
+        if reads {
+            // Half of it tells two texts apart as well.
+            component.revision = digest.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        }
+    }
+    components
+}
+
+/// The configuration files that depend on the cluster's shape, each with the component that reads it when it starts.
+fn configurations(layout: &Layout, node: &NodeLayout) -> Vec<(&'static str, FileSpec)> {
+    let api = api_url(layout, node);
+    let config = |user: &str, pem| text(&kubeconfig(layout.name(), user, &api, pem));
+    let mut files = vec![
+        ("kubelet", FileSpec::private_text(paths::KUBELET_CONFIG, text(&kubelet_config(layout, node)))),
+        (
+            "kubelet",
+            FileSpec::private_text(
+                paths::KUBELET_CONF,
+                config(&format!("system:node:{}", node.spec.name), paths::KUBELET_CLIENT),
+            ),
+        ),
+        (
+            "kube-proxy",
+            FileSpec::private_text(paths::KUBE_PROXY_CONF, config("system:kube-proxy", paths::KUBE_PROXY_PEM)),
+        ),
+    ];
+    if balances(layout, node) {
+        files.push(("haproxy", balancer_config(layout, Serves::Node)));
+    }
+    files
+}
+
+/// Whether the node has a balancer of its own.
+fn balances(layout: &Layout, node: &NodeLayout) -> bool {
+    layout.balancer && node.spec.role == Role::Worker
 }
 
 /// In the order of starting: what others wait for first. They stop in reverse, so that the API server is there until
@@ -54,7 +131,11 @@ fn components(layout: &Layout, node: &NodeLayout) -> Vec<Component> {
             controller_manager(layout),
             kube_proxy(layout, node),
         ],
-        Role::Worker => vec![containerd(layout), kubelet(layout, node), kube_proxy(layout, node)],
+        Role::Worker => {
+            let balancer = balances(layout, node).then(balancer::balancer);
+            let before = std::iter::once(containerd(layout)).chain(balancer);
+            before.chain([kubelet(layout, node), kube_proxy(layout, node)]).collect()
+        }
     }
 }
 
@@ -91,32 +172,27 @@ pub fn leaf_files(layout: &Layout, node: &NodeLayout) -> Vec<FileSpec> {
 
 fn everywhere(layout: &Layout, node: &NodeLayout) -> Vec<FileSpec> {
     let cert = |leaf| Cert::Leaf(leaf, node.spec.name.clone());
-    let api = api_url(layout, node);
-    let config = |user: &str, pem| text(&kubeconfig(layout.name(), user, &api, pem));
     let node_json = serde_json::json!(node_file(layout, node));
     let mut files = vec![
-        // It may hold a proxy's password.
+        // Both may hold a proxy's password.
         FileSpec::private_text(NODE_FILE, text(&node_json)),
+        FileSpec::private_text(paths::CLUSTER_FILE, text(&serde_json::json!(layout))),
         FileSpec::folder(paths::CONTAINERD_DROP_INS, 0o755),
         FileSpec::folder(paths::REGISTRY_HOSTS, 0o755),
         FileSpec::text(paths::CONTAINERD_CONFIG, containerd_config()),
         FileSpec::text(paths::CNI_CONFIG, text(&cni(layout, node))),
         FileSpec::folder(paths::KUBERNETES, 0o755),
+        FileSpec::named(paths::KUBERNETES_LINK, Content::Link(paths::KUBERNETES.into())),
         FileSpec::folder(paths::PKI, 0o700),
         FileSpec::named(paths::CA, Content::Certificate(Cert::Authority(Authority::Cluster))),
-        FileSpec::private_text(paths::KUBELET_CONFIG, text(&kubelet_config(layout, node))),
         // The kubelet exits when this folder is missing.
         FileSpec::folder(paths::KUBELET_DROP_INS, 0o755),
-        FileSpec::private_text(
-            paths::KUBELET_CONF,
-            config(&format!("system:node:{}", node.spec.name), paths::KUBELET_CLIENT),
-        ),
         FileSpec::folder(paths::KUBELET_PKI, 0o700),
         FileSpec::named(paths::KUBELET_CLIENT_ISSUED, Content::CertificateAndKey(cert(Leaf::KubeletClient))),
         FileSpec::named(paths::KUBELET_CLIENT, Content::Link(paths::KUBELET_CLIENT_ISSUED.into())),
-        FileSpec::private_text(paths::KUBE_PROXY_CONF, config("system:kube-proxy", paths::KUBE_PROXY_PEM)),
         FileSpec::named(paths::KUBE_PROXY_PEM, Content::CertificateAndKey(cert(Leaf::KubeProxy))),
     ];
+    files.extend(configurations(layout, node).into_iter().map(|(_, file)| file));
     files.extend(pair(&format!("{}/kubelet", paths::KUBELET_PKI), &cert(Leaf::KubeletServer)));
     if let Some(bundle) = &layout.egress.ca_bundle {
         files.push(FileSpec::text(paths::HOST_CA, bundle));
@@ -130,7 +206,7 @@ fn control_plane(layout: &Layout, node: &NodeLayout) -> Vec<FileSpec> {
     let mut files = vec![
         FileSpec::folder(&format!("{}/etcd", paths::PKI), 0o700),
         FileSpec::folder(&format!("{}/enc", paths::KUBERNETES), 0o700),
-        FileSpec::folder(paths::ETCD_DATA, 0o700),
+        FileSpec::folder(&data_folder(node), 0o700),
         FileSpec::named(paths::SERVICE_ACCOUNT_KEY, Content::ServiceAccountKey),
         FileSpec::named(paths::SERVICE_ACCOUNT_PUBLIC_KEY, Content::ServiceAccountPublicKey),
         FileSpec::named(paths::ENCRYPTION_CONFIG, Content::EncryptionConfig),

@@ -169,7 +169,7 @@ fn flags_that_keep_the_cluster_safe_are_there() {
                 ("auto-tls", "false"),
                 ("peer-auto-tls", "false"),
                 ("tls-min-version", "TLS1.3"),
-                ("data-dir", paths::ETCD_DATA),
+                ("data-dir", "/var/lib/etcd"),
             ],
         ),
         ("kubelet", &[("config", paths::KUBELET_CONFIG), ("config-dir", paths::KUBELET_DROP_INS)]),
@@ -262,7 +262,8 @@ fn every_named_file_is_rendered() {
                 _ => None,
             });
             for word in texts.flat_map(|text| text.split(['"', '=', '\\'])) {
-                let is_ours = word.starts_with("/etc/kubernetes/") || word.starts_with("/var/lib/kubelet/pki/");
+                let is_ours =
+                    word.starts_with("/var/lib/knarr/kubernetes/") || word.starts_with("/var/lib/kubelet/pki/");
                 assert!(!is_ours || known.contains(word), "{word} is named but not rendered");
             }
         }
@@ -332,8 +333,8 @@ fn documents_parse() {
                     let config: kube::config::Kubeconfig = serde_json::from_str(text).expect("a kubeconfig");
                     let cluster = config.clusters[0].cluster.clone().expect("a cluster");
                     let server = match node.spec.role {
-                        Role::ControlPlane => "https://127.0.0.1:6443",
-                        Role::Worker => "https://dev-control-plane:6443",
+                        Role::Worker if !layout.balancer => "https://dev-control-plane:6443",
+                        _ => "https://127.0.0.1:6443",
                     };
                     assert_eq!(cluster.server.as_deref(), Some(server));
                 }

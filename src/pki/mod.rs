@@ -3,12 +3,12 @@
 //! All keys are ECDSA P-256 in PKCS#8. The three authorities live 3650 days, everything they sign 365 days and never
 //! longer than its authority. Nothing here is written to the host but the user's own [`Pki::admin_access`].
 //!
-//! | what | signed by | CN | O | usage | SANs | files (relative: below `/etc/kubernetes/pki`) |
+//! | what | signed by | CN | O | usage | SANs | files (relative: below `/var/lib/knarr/kubernetes/pki`) |
 //! |---|---|---|---|---|---|---|
 //! | [`Authority::Cluster`] | itself | `kubernetes` | | CA | | `ca.crt` on all nodes, `ca.key` on control planes |
 //! | [`Authority::Etcd`] | itself | `etcd-ca` | | CA | | `etcd/ca.{crt,key}` |
 //! | [`Authority::FrontProxy`] | itself | `front-proxy-ca` | | CA | | `front-proxy-ca.{crt,key}` |
-//! | [`Leaf::ApiServer`] | cluster | `kube-apiserver` | | server | node, `kubernetes…`, `localhost`, node IP, loopback, first Service IP, published address, extra | `apiserver.{crt,key}` |
+//! | [`Leaf::ApiServer`] | cluster | `kube-apiserver` | | server | node, balancer, `kubernetes…`, `localhost`, node IP, balancer's IP, loopback, first Service IP, published address, extra | `apiserver.{crt,key}` |
 //! | [`Leaf::ApiServerKubeletClient`] | cluster | `kube-apiserver-kubelet-client` | | client | | `apiserver-kubelet-client.{crt,key}` |
 //! | [`Leaf::ApiServerEtcdClient`] | etcd | `kube-apiserver-etcd-client` | | client | | `apiserver-etcd-client.{crt,key}` |
 //! | [`Leaf::FrontProxyClient`] | front proxy | `front-proxy-client` | | client | | `front-proxy-client.{crt,key}` |
@@ -26,7 +26,7 @@
 //! | [`Pki::super_admin`] | cluster | `kubernetes-super-admin` | `system:masters` | client, one hour | | none: only in memory |
 //! | [`lone_server`] | an authority made for it, whose key is not kept | server | | server, 3650 days | as asked | none: in a Secret and an APIService of the cluster |
 //! | service-account pair | | | | | | `sa.key`, `sa.pub` on control planes |
-//! | encryption key, 32 bytes | | | | | | `/etc/kubernetes/enc/encryption.yaml` on control planes |
+//! | encryption key, 32 bytes | | | | | | `/var/lib/knarr/kubernetes/enc/encryption.yaml` on control planes |
 //!
 //! Each node has its own key for each leaf, also where several share an identity: no leaf key exists twice.
 //! The controller manager and the scheduler get serving certificates (kubeadm lets them sign their own) because a

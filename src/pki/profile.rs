@@ -6,6 +6,7 @@ use super::authority::Profile;
 use super::{ADMIN_GROUP, Authority, Leaf};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::layout::{Layout, NodeLayout};
+use crate::plan::names;
 
 /// The upper bound of a common name (X.520).
 const MAX_COMMON_NAME: usize = 64;
@@ -73,13 +74,15 @@ fn api_server(layout: &Layout, node: &NodeLayout) -> Profile {
     let mut profile = server(Authority::Cluster, "kube-apiserver")
         .called([
             node.spec.name.as_str(),
+            // A balancer may be added later.
+            &names::balancer(layout.name()),
             "kubernetes",
             "kubernetes.default",
             "kubernetes.default.svc",
             &in_cluster,
             "localhost",
         ])
-        .at([IpAddr::V4(node.address), IpAddr::V4(layout.api_service_address())])
+        .at([node.address, layout.balancer_address(), layout.api_service_address()].map(IpAddr::V4))
         .at(loopback());
     // 0.0.0.0 and :: are where to listen, not what to call.
     if !layout.api.ip().is_unspecified() {

@@ -35,9 +35,9 @@ pub const CAPABILITIES: [&str; 20] = [
 ];
 
 /// The container of one node.
-pub fn node(layout: &Layout, node: &NodeLayout, published: &[PortBinding]) -> ContainerSpec {
+pub fn node(layout: &Layout, node: &NodeLayout) -> ContainerSpec {
     let name = node.spec.name.to_string();
-    let labels = names::labels(layout, Some(node.spec.role));
+    let labels = names::labels(layout, Some(node.spec.role.as_str()));
     let image = node.spec.image.as_ref().unwrap_or(&layout.spec.image).to_string();
     let mut mounts = vec![MountSpec {
         // State outlives the container's own layer, and overlayfs cannot stand on Docker's overlay.
@@ -52,12 +52,7 @@ pub fn node(layout: &Layout, node: &NodeLayout, published: &[PortBinding]) -> Co
         hostname: name.clone(),
         image,
         labels,
-        network: Some(Attachment {
-            network: names::network(layout.name()),
-            // Fixed, and outside of the range Docker hands out, so that it survives every restart.
-            address: Some(node.address),
-            aliases: Vec::new(),
-        }),
+        network: Some(attachment(layout, node.address)),
         capabilities: Some(capabilities(layout)),
         // runc inside the node makes mounts and namespaces, which Docker's default profiles forbid.
         security_opt: vec!["seccomp=unconfined".into(), "apparmor=unconfined".into(), "label=disable".into()],
@@ -68,7 +63,7 @@ pub fn node(layout: &Layout, node: &NodeLayout, published: &[PortBinding]) -> Co
         // Sockets, pids and namespaces of a former boot must be gone after a restart.
         tmpfs: BTreeMap::from([("/run".into(), "rw,exec".into()), ("/tmp".into(), "rw,exec".into())]),
         mounts,
-        ports: published.to_vec(),
+        ports: published(layout, node),
         restart: true,
         name,
         ..ContainerSpec::default()
@@ -96,8 +91,51 @@ fn bind(mount: &Mount) -> MountSpec {
     }
 }
 
-/// What the first control plane publishes beside the ports asked for: the API.
-pub fn api_binding(layout: &Layout) -> PortBinding {
+/// The container that publishes the API of several control planes. It needs no capability: it listens above 1024 and
+/// changes nothing outside of its own memory.
+pub fn balancer(layout: &Layout) -> ContainerSpec {
+    let name = names::balancer(layout.name());
+    ContainerSpec {
+        ports: vec![api_binding(layout)],
+        ..helper(layout, name, names::BALANCER, layout.balancer_address())
+    }
+}
+
+/// A container beside the nodes: the node image with other files, and without any right.
+fn helper(layout: &Layout, name: String, role: &str, address: Ipv4Addr) -> ContainerSpec {
+    ContainerSpec {
+        hostname: name.clone(),
+        image: layout.spec.image.to_string(),
+        labels: names::labels(layout, Some(role)),
+        network: Some(attachment(layout, address)),
+        capabilities: Some(Vec::new()),
+        security_opt: vec!["no-new-privileges".into()],
+        tmpfs: BTreeMap::from([("/run".into(), "rw".into()), ("/tmp".into(), "rw".into())]),
+        restart: true,
+        name,
+        ..ContainerSpec::default()
+    }
+}
+
+/// A fixed place on the cluster's network, outside of the range Docker hands out, so that it survives every restart.
+fn attachment(layout: &Layout, address: Ipv4Addr) -> Attachment {
+    Attachment { network: names::network(layout.name()), address: Some(address), aliases: Vec::new() }
+}
+
+/// What a node publishes: the ports asked for, and the API if it is the only one who has it.
+fn published(layout: &Layout, node: &NodeLayout) -> Vec<PortBinding> {
+    let api = !layout.balancer && node.spec.name == layout.first_control_plane().spec.name;
+    let asked = node.spec.ports.iter().map(|port| PortBinding {
+        host_address: port.host_address,
+        // Every layout has chosen; 0 would let Docker choose anew at each start.
+        host_port: port.host_port.unwrap_or_default(),
+        container_port: port.container_port,
+        protocol: port.protocol,
+    });
+    api.then(|| api_binding(layout)).into_iter().chain(asked).collect()
+}
+
+fn api_binding(layout: &Layout) -> PortBinding {
     PortBinding {
         host_address: layout.api.ip(),
         host_port: layout.api.port(),

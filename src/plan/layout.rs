@@ -4,18 +4,24 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use ipnet::Ipv4Net;
 use knarr_contract::Role;
+use serde::{Deserialize, Serialize};
 
+use super::names;
+use crate::spec::values::NodeName;
 use crate::spec::{ClusterSpec, NodeSpec};
 
 /// The port on which every API server listens inside its node.
 pub const API_PORT: u16 = 6443;
 
-/// A cluster with all its choices made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A cluster with all its choices made. Every node keeps it in a file, which is how a cluster remembers itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Layout {
-    /// The identity of this run: label of everything it makes, token of the etcd cluster.
+    /// The identity of the cluster: label of everything it is made of, token of the etcd cluster.
     pub create_id: String,
-    /// What was asked for.
+    /// Counts the changes: of two that are found, the higher one holds.
+    pub generation: u64,
+    /// What was asked for. The nodes of [`Layout::nodes`] are the same ones, in the same order.
     pub spec: ClusterSpec,
     /// All addresses of the cluster's Docker network.
     pub subnet: Ipv4Net,
@@ -25,6 +31,8 @@ pub struct Layout {
     pub ip_range: Ipv4Net,
     /// Where the API is published on the host.
     pub api: SocketAddr,
+    /// Whether a balancer stands in front of the API servers. A cluster that once had several control planes keeps it.
+    pub balancer: bool,
     /// The nodes, in the order of the spec.
     pub nodes: Vec<NodeLayout>,
     /// Proxy variables and trust for image pulls.
@@ -34,7 +42,8 @@ pub struct Layout {
 }
 
 /// One node with its place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NodeLayout {
     /// What was asked for.
     pub spec: NodeSpec,
@@ -42,10 +51,26 @@ pub struct NodeLayout {
     pub address: Ipv4Addr,
     /// Its pods' addresses.
     pub pod_cidr: Ipv4Net,
+    /// How its etcd member begins; none on a worker.
+    pub etcd: Option<EtcdStart>,
+}
+
+/// How an etcd member begins its life. etcd heeds it until it has data, so it never changes for a member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EtcdStart {
+    /// The members there are then, this one among them.
+    pub members: Vec<NodeName>,
+    /// Whether it joins others that have data already.
+    pub joins: bool,
+    /// How often the member of this node was made anew: each life has a folder of its own, so that the data of a broken
+    /// one stays where it is.
+    pub life: u32,
 }
 
 /// How nodes reach registries: the host's proxy settings and certificate authorities, for containerd only.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Egress {
     /// `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` as containerd shall see them; the last is already extended by the
     /// cluster's own subnets and names.
@@ -70,9 +95,23 @@ impl Layout {
         self.control_planes().next().expect("validation wants at least one control plane")
     }
 
+    /// A node by name.
+    pub fn node(&self, name: &str) -> Option<&NodeLayout> {
+        self.nodes.iter().find(|node| node.spec.name.as_str() == name)
+    }
+
     /// The API server's address inside the cluster's Docker network, by name so that it survives address changes.
     pub fn internal_api_url(&self) -> String {
+        if self.balancer {
+            return format!("https://{}:{API_PORT}", names::balancer(self.name()));
+        }
         format!("https://{}:{API_PORT}", self.first_control_plane().spec.name)
+    }
+
+    /// The balancer's address: kept free for it from the beginning, so that every API server's certificate has it and
+    /// a balancer can be added later.
+    pub fn balancer_address(&self) -> Ipv4Addr {
+        nth(self.subnet, quarter(self.subnet) - 1)
     }
 
     /// The API server's address on the host.
@@ -99,6 +138,12 @@ impl Layout {
 /// The `n`th address of a subnet, counted from its network address.
 pub fn nth(subnet: Ipv4Net, n: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(subnet.network()) + n)
+}
+
+/// How many addresses a quarter of a subnet has. The quarters of a cluster's Docker network: host, nodes and helpers;
+/// spare; foreign containers; Services of type LoadBalancer.
+pub fn quarter(subnet: Ipv4Net) -> u32 {
+    1 << (30 - u32::from(subnet.prefix_len().min(30)))
 }
 
 /// The last quarter of a cluster's Docker network, which is for Services of type LoadBalancer. A network of a single

@@ -1,20 +1,22 @@
 //! Plans that change a cluster which is there. They depend on what its nodes do now: what is done already is not planned
 //! again, so running the same verb again completes what was cut off.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use knarr_contract::Role;
 use serde_json::{Value, json};
 
 use super::layout::{Layout, NodeLayout};
-use super::{Milestone, Phase, Plan, Step, Verb, phase};
+use super::{Milestone, Phase, Plan, Step, Verb, balancer_step, names, phase};
 use crate::engine::ContainerState;
 use crate::node::render::{self, FileSpec};
+use crate::spec::values::NodeName;
 
 /// One change of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The node.
+    /// The node, or the helper.
     pub node: String,
     /// What is done to it.
     pub action: Action,
@@ -35,7 +37,32 @@ pub enum Action {
     PutFiles(Vec<FileSpec>),
     /// End every component that holds certificates in memory; `knarr-node` starts each again. Pods go on running.
     RestartComponents,
+    /// Put files into it and let it read them: what changed of its components starts anew, everything else goes on.
+    Adapt(Vec<FileSpec>),
+    /// Remove its container, and its volume too if `data` is set. Without it the next container goes on with the data.
+    Discard {
+        /// Whether the volume goes as well.
+        data: bool,
+    },
+    /// Tell etcd that its member is coming.
+    JoinEtcd(Through),
+    /// Give its member a vote, once it has caught up.
+    PromoteEtcd(Through),
+    /// Tell etcd that its member is gone for good.
+    LeaveEtcd(Through),
+    /// Move its pods elsewhere.
+    Drain {
+        /// Where kubectl runs.
+        through: Through,
+        /// Whether pods that nobody makes anew are ended too.
+        force: bool,
+    },
+    /// Delete its Node object, and what volumes it had.
+    Forget,
 }
+
+/// The control plane on which a program of the cluster runs that changes another node.
+pub type Through = NodeName;
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,6 +74,17 @@ impl fmt::Display for Change {
             Action::Unpause => write!(f, "unpause {node}"),
             Action::PutFiles(files) => write!(f, "put {} files with new certificates into {node}", files.len()),
             Action::RestartComponents => write!(f, "restart the components of {node} that hold certificates"),
+            Action::Adapt(files) => write!(f, "put {} changed files into {node} and let it read them", files.len()),
+            Action::Discard { data: true } => write!(f, "remove the container of {node} and its volume"),
+            Action::Discard { data: false } => write!(f, "remove the container of {node}, keeping its volume"),
+            Action::JoinEtcd(through) => write!(f, "announce {node} to etcd, on {through}"),
+            Action::PromoteEtcd(through) => write!(f, "give {node} a vote in etcd, on {through}"),
+            Action::LeaveEtcd(through) => write!(f, "take {node} out of etcd, on {through}"),
+            Action::Drain { force: true, .. } => {
+                write!(f, "move the pods of {node} elsewhere, ending those nobody makes anew")
+            }
+            Action::Drain { .. } => write!(f, "move the pods of {node} elsewhere"),
+            Action::Forget => write!(f, "delete the Node {node}"),
         }
     }
 }
@@ -56,25 +94,32 @@ impl fmt::Display for Change {
 pub struct Living {
     /// Where everything stands.
     pub layout: Layout,
-    /// What each node of the layout does, in its order.
-    pub states: Vec<ContainerState>,
+    /// What each of its containers does, by name; one that is gone is not here.
+    pub states: BTreeMap<String, ContainerState>,
     /// The nodes whose certificates must be made anew.
     pub renew: Vec<String>,
 }
 
 impl Living {
-    fn nodes(&self, wanted: impl Fn(ContainerState) -> bool) -> Vec<&NodeLayout> {
-        let all = self.layout.nodes.iter().zip(&self.states);
-        all.filter(|(_, state)| wanted(**state)).map(|(node, _)| node).collect()
+    /// The containers of the layout that are there and in one of the wanted states: nodes first, in its order.
+    pub(super) fn containers(&self, wanted: impl Fn(ContainerState) -> bool) -> Vec<String> {
+        let balancer = self.layout.balancer.then(|| names::balancer(self.layout.name()));
+        let all = self.layout.nodes.iter().map(|node| node.spec.name.to_string()).chain(balancer);
+        all.filter(|name| self.states.get(name).is_some_and(|state| wanted(*state))).collect()
     }
 
     /// Whether the node runs now, or is only frozen.
-    fn is_up(&self, node: &NodeLayout) -> bool {
-        self.nodes(is_up).iter().any(|up| up.spec.name == node.spec.name)
+    pub(super) fn is_up(&self, node: &NodeLayout) -> bool {
+        self.states.get(node.spec.name.as_str()).copied().is_some_and(is_up)
+    }
+
+    /// Whether its balancer is gone. It holds nothing, so whoever misses it makes it anew.
+    pub(super) fn lacks_balancer(&self) -> bool {
+        self.layout.balancer && !self.states.contains_key(&names::balancer(self.layout.name()))
     }
 }
 
-const fn is_up(state: ContainerState) -> bool {
+pub(super) const fn is_up(state: ContainerState) -> bool {
     matches!(state, ContainerState::Running | ContainerState::Paused | ContainerState::Restarting)
 }
 
@@ -82,31 +127,31 @@ impl Plan {
     /// Stops every node that is not stopped.
     pub fn stop(living: &Living) -> Self {
         let phases = [unpausing(living), stopping(living)];
-        assemble(Verb::Stop, living, phases.into_iter().flatten().collect())
+        assemble(Verb::Stop, &living.layout, phases.into_iter().flatten().collect())
     }
 
     /// Starts every node that does not run, with certificates that last; with `wait`, until the cluster is usable.
     pub fn start(living: &Living, wait: bool) -> Self {
         let mut phases: Vec<Phase> = unpausing(living).into_iter().collect();
         phases.extend(renewing(living, |node| living.is_up(node)));
-        phases.extend(acting("starting", "started", &living.nodes(|s| !is_up(s)), &Action::Start));
+        phases.extend(starting(living, |s| !is_up(s)));
         phases.extend(waiting(wait));
-        assemble(Verb::Start, living, phases)
+        assemble(Verb::Start, &living.layout, phases)
     }
 
     /// Stops what runs and starts everything.
     pub fn restart(living: &Living, wait: bool) -> Self {
         let mut phases: Vec<Phase> = unpausing(living).into_iter().chain(stopping(living)).collect();
         phases.extend(renewing(living, |_| false));
-        phases.extend(acting("starting", "started", &living.nodes(|_| true), &Action::Start));
+        phases.extend(starting(living, |_| true));
         phases.extend(waiting(wait));
-        assemble(Verb::Restart, living, phases)
+        assemble(Verb::Restart, &living.layout, phases)
     }
 
     /// Freezes every node that runs.
     pub fn pause(living: &Living) -> Self {
-        let nodes = living.nodes(|s| s == ContainerState::Running);
-        assemble(Verb::Pause, living, acting("pausing", "paused", &nodes, &Action::Pause).into_iter().collect())
+        let nodes = living.containers(|s| s == ContainerState::Running);
+        assemble(Verb::Pause, &living.layout, acting("pausing", "paused", &nodes, &Action::Pause).into_iter().collect())
     }
 
     /// Lets every frozen node go on; with `wait`, until the cluster is usable.
@@ -115,16 +160,16 @@ impl Plan {
         if !phases.is_empty() {
             phases.extend(waiting(wait));
         }
-        assemble(Verb::Unpause, living, phases)
+        assemble(Verb::Unpause, &living.layout, phases)
     }
 
     /// Gives nodes new certificates; those that run restart their components, the others will find them.
     pub fn renew(living: &Living, wait: bool) -> Self {
         let mut phases: Vec<Phase> = renewing(living, |node| living.is_up(node)).into_iter().collect();
-        if living.states.iter().all(|s| *s == ContainerState::Running) {
+        if living.states.values().all(|s| *s == ContainerState::Running) {
             phases.extend(waiting(wait));
         }
-        assemble(Verb::Renew, living, phases)
+        assemble(Verb::Renew, &living.layout, phases)
     }
 
     /// Whether nothing is changed: what is left are waits.
@@ -157,33 +202,46 @@ impl Plan {
 }
 
 /// Every title names the cluster: several may be at work at once.
-fn assemble(verb: Verb, living: &Living, mut phases: Vec<Phase>) -> Plan {
-    let cluster = living.layout.name();
+pub(super) fn assemble(verb: Verb, layout: &Layout, mut phases: Vec<Phase>) -> Plan {
+    let cluster = layout.name();
     for phase in &mut phases {
         phase.title = format!("{cluster}: {}", phase.title);
         phase.done = format!("{cluster}: {}", phase.done);
     }
-    Plan { verb, layout: living.layout.clone(), phases }
+    Plan { verb, layout: layout.clone(), phases }
 }
 
-fn count(nodes: &[&NodeLayout]) -> String {
-    format!("{} node{}", nodes.len(), if nodes.len() == 1 { "" } else { "s" })
+pub(super) fn count(containers: usize) -> String {
+    format!("{containers} container{}", if containers == 1 { "" } else { "s" })
 }
 
-/// One action on all of these nodes together.
-fn acting(doing: &str, done: &str, nodes: &[&NodeLayout], action: &Action) -> Option<Phase> {
-    let what = count(nodes);
-    let change = |node: &&NodeLayout| Step::Change(Change { node: node.spec.name.to_string(), action: action.clone() });
-    let steps: Vec<Step> = nodes.iter().map(change).collect();
+/// One action on all of these containers together.
+pub(super) fn acting(doing: &str, done: &str, containers: &[String], action: &Action) -> Option<Phase> {
+    let what = count(containers.len());
+    let change = |node: &String| Step::Change(Change { node: node.clone(), action: action.clone() });
+    let steps: Vec<Step> = containers.iter().map(change).collect();
     (!steps.is_empty()).then(|| phase(format!("{doing} {what}"), format!("{done} {what}"), steps))
 }
 
+/// Starts those in one of the wanted states, and a balancer in place of one that is gone.
+fn starting(living: &Living, wanted: impl Fn(ContainerState) -> bool) -> Option<Phase> {
+    let mut phase = acting("starting", "started", &living.containers(wanted), &Action::Start);
+    if living.lacks_balancer() {
+        let step = balancer_step(&living.layout);
+        match &mut phase {
+            Some(phase) => phase.steps.push(step),
+            None => phase = Some(super::phase("making the balancer anew", "made the balancer anew", vec![step])),
+        }
+    }
+    phase
+}
+
 fn unpausing(living: &Living) -> Option<Phase> {
-    acting("unpausing", "unpaused", &living.nodes(|s| s == ContainerState::Paused), &Action::Unpause)
+    acting("unpausing", "unpaused", &living.containers(|s| s == ContainerState::Paused), &Action::Unpause)
 }
 
 fn stopping(living: &Living) -> Option<Phase> {
-    acting("stopping", "stopped", &living.nodes(is_up), &Action::Stop)
+    acting("stopping", "stopped", &living.containers(is_up), &Action::Stop)
 }
 
 /// New certificates for the nodes that need them. Where a node runs then, its components restart: control planes one
@@ -198,7 +256,7 @@ fn renewing(living: &Living, runs: impl Fn(&NodeLayout) -> bool) -> Vec<Phase> {
         let files = render::leaf_files(&living.layout, node);
         Step::Change(Change { node: node.spec.name.to_string(), action: Action::PutFiles(files) })
     };
-    let what = count(&nodes);
+    let what = count(nodes.len());
     let mut phases = vec![phase(
         format!("renewing the certificates of {what}"),
         format!("renewed the certificates of {what}"),
@@ -207,7 +265,8 @@ fn renewing(living: &Living, runs: impl Fn(&NodeLayout) -> bool) -> Vec<Phase> {
     let (planes, workers): (Vec<&NodeLayout>, Vec<&NodeLayout>) =
         nodes.into_iter().filter(|node| runs(node)).partition(|node| node.spec.role == Role::ControlPlane);
     let restart = |nodes: &[&NodeLayout]| {
-        acting("restarting the components of", "restarted the components of", nodes, &Action::RestartComponents)
+        let names: Vec<String> = nodes.iter().map(|node| node.spec.name.to_string()).collect();
+        acting("restarting the components of", "restarted the components of", &names, &Action::RestartComponents)
     };
     phases.extend(planes.into_iter().filter_map(|plane| restart(&[plane])));
     phases.extend(restart(&workers));

@@ -8,18 +8,24 @@ pub mod layout;
 mod living;
 pub mod names;
 mod print;
+mod reshape;
+mod target;
 mod verb;
 
 use ipnet::Ipv4Net;
 use knarr_contract::Role;
 
-use self::layout::{Egress, Layout, NodeLayout, nth};
-pub use self::living::{Action, Change, Living};
+use self::layout::{Egress, EtcdStart, Layout, NodeLayout, nth};
+pub use self::living::{Action, Change, Living, Through};
+pub use self::reshape::Wish;
+pub use self::target::NewNode;
 pub use self::verb::Verb;
-use crate::engine::{ContainerSpec, NetworkSpec, PortBinding};
+use crate::engine::{ContainerSpec, NetworkSpec};
 use crate::error::{Error, ErrorKind};
+use crate::node::default_taints;
 use crate::node::render::{self, FileSpec};
-use crate::spec::ClusterSpec;
+use crate::spec::values::NodeName;
+use crate::spec::{ClusterSpec, NodeSpec};
 
 /// What was found out or chosen about this host before planning, so that planning itself is pure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +73,7 @@ pub enum Step {
     CreateNetwork(NetworkSpec),
     /// Make the first control plane's container: its name is the lock against a second run for the same cluster.
     ClaimName(Box<ContainerSpec>),
-    /// Make one node's container (unless it was the claim), put its files in and start it.
+    /// Make the container of a node or of a helper (unless it was the claim), put its files in and start it.
     StartNode(Box<NodeStep>),
     /// Wait until something holds.
     Await(Milestone),
@@ -83,7 +89,7 @@ pub enum Step {
     Change(Change),
 }
 
-/// One node's container and what goes into it.
+/// One container and what goes into it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeStep {
     /// The container.
@@ -127,36 +133,15 @@ impl Plan {
     /// Plans the creation of a cluster. With `wait` the plan ends with the milestones that make a cluster usable.
     pub fn create(spec: ClusterSpec, choices: &Choices, wait: bool) -> Result<Self, Error> {
         let layout = lay_out(spec, choices)?;
-        let mut open_ports = choices.host_ports.iter().copied();
-        let mut nodes = Vec::new();
-        for node in &layout.nodes {
-            let mut published = Vec::new();
-            if node.spec.name == layout.first_control_plane().spec.name {
-                published.push(container::api_binding(&layout));
-            }
-            for port in &node.spec.ports {
-                published.push(PortBinding {
-                    host_address: port.host_address,
-                    host_port: match port.host_port {
-                        Some(fixed) => fixed,
-                        None => open_ports.next().ok_or_else(|| {
-                            Error::new(ErrorKind::Bug, "fewer free ports were chosen than the config leaves open")
-                        })?,
-                    },
-                    container_port: port.container_port,
-                    protocol: port.protocol,
-                });
-            }
-            nodes.push(Step::StartNode(Box::new(NodeStep {
-                container: container::node(&layout, node, &published),
-                files: render::files(&layout, node),
-            })));
+        let mut nodes: Vec<Step> = layout.nodes.iter().map(|node| node_step(&layout, node)).collect();
+        if layout.balancer {
+            nodes.push(balancer_step(&layout));
         }
         let claim = match nodes.first() {
             Some(Step::StartNode(first)) => Step::ClaimName(Box::new(first.container.clone())),
             _ => return Err(Error::new(ErrorKind::Bug, "a cluster without nodes was planned")),
         };
-        let count = nodes.len();
+        let count = layout.nodes.len();
         let plural = if count == 1 { "" } else { "s" };
         let mut phases = vec![
             phase("creating the network", "created the network", vec![Step::CreateNetwork(network(&layout))]),
@@ -198,6 +183,18 @@ impl Plan {
     }
 }
 
+/// The making of one node.
+fn node_step(layout: &Layout, node: &NodeLayout) -> Step {
+    let container = container::node(layout, node);
+    Step::StartNode(Box::new(NodeStep { container, files: render::files(layout, node) }))
+}
+
+/// The making of the balancer.
+fn balancer_step(layout: &Layout) -> Step {
+    let container = container::balancer(layout);
+    Step::StartNode(Box::new(NodeStep { container, files: render::balancer_files(layout) }))
+}
+
 fn phase(title: impl Into<String>, done: impl Into<String>, steps: Vec<Step>) -> Phase {
     Phase { title: title.into(), done: done.into(), steps }
 }
@@ -212,16 +209,27 @@ fn network(layout: &Layout) -> NetworkSpec {
     }
 }
 
-/// Gives every node its address and its pods' addresses.
-fn lay_out(spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
+/// Gives every node its address and its pods' addresses, and every port that was left open its number.
+fn lay_out(mut spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
+    let mut open_ports = choices.host_ports.iter().copied();
+    for port in spec.nodes.iter_mut().flat_map(|node| &mut node.ports).filter(|port| port.host_port.is_none()) {
+        port.host_port =
+            Some(open_ports.next().ok_or_else(|| {
+                Error::new(ErrorKind::Bug, "fewer free ports were chosen than the config leaves open")
+            })?);
+    }
+    let has_workers = spec.workers().next().is_some();
+    for node in &mut spec.nodes {
+        settle(node, has_workers);
+    }
     let subnet = choices.subnet;
     let too_small = |what: &str, net: Ipv4Net| {
         Error::new(ErrorKind::Config, format!("{what} `{net}` is too small for {} nodes", spec.nodes.len()))
-            .hint("use a larger one: a /24 network serves 62 nodes, and every node takes a /24 of the pod subnet")
+            .hint("use a larger one: a /24 network serves 61 nodes, and every node takes a /24 of the pod subnet")
     };
-    // Quarters of the subnet: host and nodes, spare, foreign containers, LoadBalancer services.
+    // The network's own address, the host, the nodes, the balancer.
     let quarter = subnet.prefix_len() + 2;
-    if quarter > 30 || spec.nodes.len() + 2 > 1 << (32 - quarter) {
+    if quarter > 29 || spec.nodes.len() + 3 > 1 << (32 - quarter) {
         return Err(too_small("the node subnet", subnet));
     }
     let ip_range = Ipv4Net::new(nth(subnet, 2 << (32 - quarter)), quarter)
@@ -236,6 +244,7 @@ fn lay_out(spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
     if pod_cidrs.len() < spec.nodes.len() {
         return Err(too_small("the pod subnet", spec.networking.pod_subnet));
     }
+    let members: Vec<NodeName> = spec.control_planes().map(|node| node.name.clone()).collect();
     let mut next_address = 2..;
     let nodes = spec
         .nodes
@@ -245,11 +254,18 @@ fn lay_out(spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
             spec: node.clone(),
             address: nth(subnet, next_address.next().unwrap_or(2)),
             pod_cidr,
+            etcd: (node.role == Role::ControlPlane).then(|| EtcdStart {
+                members: members.clone(),
+                joins: false,
+                life: 0,
+            }),
         })
         .collect();
     let api_port = spec.networking.api_port.unwrap_or(choices.api_port);
     Ok(Layout {
         create_id: choices.create_id.clone(),
+        generation: 1,
+        balancer: members.len() > 1,
         subnet,
         gateway: nth(subnet, 1),
         ip_range,
@@ -261,10 +277,19 @@ fn lay_out(spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
     })
 }
 
+/// Decides what a node leaves to its role: once, when it is laid out, since the cluster around it may change.
+fn settle(node: &mut NodeSpec, has_workers: bool) {
+    node.taints.get_or_insert_with(|| default_taints(node.role, has_workers));
+}
+
+/// `1 worker`, `2 workers`
+fn some(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// How many nodes of each role, in words: `1 control plane and 2 workers`.
 pub fn describe(spec: &ClusterSpec) -> String {
     let count = |role: Role| spec.nodes.iter().filter(|n| n.role == role).count();
-    let some = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     match (count(Role::ControlPlane), count(Role::Worker)) {
         (planes, 0) => some(planes, "control plane"),
         (planes, workers) => format!("{} and {}", some(planes, "control plane"), some(workers, "worker")),

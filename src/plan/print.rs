@@ -5,7 +5,7 @@ use std::fmt;
 use knarr_contract::NodeFile;
 use serde_json::{Value, json};
 
-use super::{Plan, Step, Verb};
+use super::{NodeStep, Plan, Step, Verb};
 use crate::addons::Chosen;
 use crate::engine::{ContainerSpec, MountSource};
 use crate::node::render;
@@ -42,9 +42,9 @@ impl fmt::Display for Plan {
         for manifest in &layout.spec.manifests {
             writeln!(f, "\nthen apply the manifests of {manifest} and wait until they work")?;
         }
-        for node in &layout.nodes {
-            let file = render::node_file(layout, node);
-            writeln!(f, "\nprocesses of {}", node.spec.name)?;
+        let nodes = layout.nodes.iter().map(|node| render::node_file(layout, node));
+        for file in nodes.chain(layout.balancer.then(|| render::balancer_file(layout))) {
+            writeln!(f, "\nprocesses of {}", file.node)?;
             for component in file.components {
                 let mut words = component.argv.iter();
                 writeln!(f, "   {}", words.next().map_or("", String::as_str))?;
@@ -58,12 +58,12 @@ impl fmt::Display for Plan {
 }
 
 impl fmt::Display for Step {
-    /// What is done, in a few words: `start dev-worker`.
+    /// What is done, in a few words: `make and start dev-worker`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateNetwork(network) => write!(f, "create network {}", network.name),
             Self::ClaimName(container) => write!(f, "claim {}", container.name),
-            Self::StartNode(node) => write!(f, "start {}", node.container.name),
+            Self::StartNode(node) => write!(f, "make and start {}", node.container.name),
             Self::Await(milestone) => f.write_str(milestone.title()),
             Self::ApplyRights => f.write_str("apply the components' ClusterRoleBindings"),
             Self::AdoptNodes => f.write_str("label, taint and number the Nodes as they register"),
@@ -132,45 +132,20 @@ impl Plan {
         if self.verb != Verb::Create {
             return self.changes_to_json();
         }
+        let mut steps = self.nodes();
         let nodes: Vec<Value> = layout
             .nodes
             .iter()
-            .zip(self.nodes())
+            .zip(&mut steps)
             .map(|(node, step)| {
-                let c = &step.container;
-                json!({
-                    "name": c.name,
-                    "role": node.spec.role.as_str(),
-                    "image": c.image,
-                    "address": node.address,
-                    "podCIDR": node.pod_cidr,
-                    "labels": c.labels,
-                    "capabilities": c.capabilities,
-                    "securityOpt": c.security_opt,
-                    "tmpfs": c.tmpfs,
-                    "mounts": c.mounts.iter().map(|m| json!({
-                        "source": match &m.source {
-                            MountSource::Volume { name, .. } => format!("volume:{name}"),
-                            MountSource::Host(path) => format!("host:{path}"),
-                        },
-                        "target": m.target,
-                        "readOnly": m.read_only,
-                    })).collect::<Vec<_>>(),
-                    "ports": c.ports.iter().map(|p| json!({
-                        "hostAddress": p.host_address,
-                        "hostPort": p.host_port,
-                        "containerPort": p.container_port,
-                        "protocol": p.protocol.as_str(),
-                    })).collect::<Vec<_>>(),
-                    "files": step.files.iter().map(|file| json!({
-                        "path": file.path,
-                        "mode": format!("{:04o}", file.mode),
-                        "content": file.content.describe(),
-                    })).collect::<Vec<_>>(),
-                    "node": shown(render::node_file(layout, node)),
-                })
+                let mut value = container_json(step, render::node_file(layout, node));
+                value["role"] = json!(node.spec.role.as_str());
+                value["address"] = json!(node.address);
+                value["podCIDR"] = json!(node.pod_cidr);
+                value
             })
             .collect();
+        let balancer = steps.next().map(|step| container_json(step, render::balancer_file(layout)));
         json!({
             "cluster": layout.name(),
             "image": layout.spec.image.as_str(),
@@ -185,6 +160,40 @@ impl Plan {
             "manifests": layout.spec.manifests.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "phases": self.phases.iter().map(|p| p.title.clone()).collect::<Vec<_>>(),
             "nodes": nodes,
+            "balancer": balancer,
         })
     }
+}
+
+/// One container with all that goes into it.
+fn container_json(step: &NodeStep, file: NodeFile) -> Value {
+    let c = &step.container;
+    json!({
+        "name": c.name,
+        "image": c.image,
+        "labels": c.labels,
+        "capabilities": c.capabilities,
+        "securityOpt": c.security_opt,
+        "tmpfs": c.tmpfs,
+        "mounts": c.mounts.iter().map(|m| json!({
+            "source": match &m.source {
+                MountSource::Volume { name, .. } => format!("volume:{name}"),
+                MountSource::Host(path) => format!("host:{path}"),
+            },
+            "target": m.target,
+            "readOnly": m.read_only,
+        })).collect::<Vec<_>>(),
+        "ports": c.ports.iter().map(|p| json!({
+            "hostAddress": p.host_address,
+            "hostPort": p.host_port,
+            "containerPort": p.container_port,
+            "protocol": p.protocol.as_str(),
+        })).collect::<Vec<_>>(),
+        "files": step.files.iter().map(|file| json!({
+            "path": file.path,
+            "mode": format!("{:04o}", file.mode),
+            "content": file.content.describe(),
+        })).collect::<Vec<_>>(),
+        "node": shown(file),
+    })
 }

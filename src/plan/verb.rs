@@ -19,6 +19,14 @@ pub enum Verb {
     Unpause,
     /// Give it new certificates.
     Renew,
+    /// Add nodes to it.
+    Grow,
+    /// Take nodes from it.
+    Shrink,
+    /// Make anew what is lost or broken.
+    Repair,
+    /// Make it what a file says.
+    Apply,
 }
 
 impl Verb {
@@ -32,6 +40,10 @@ impl Verb {
             Self::Pause => "pausing",
             Self::Unpause => "unpausing",
             Self::Renew => "renewing the certificates of",
+            Self::Grow => "adding nodes to",
+            Self::Shrink => "removing nodes from",
+            Self::Repair => "repairing",
+            Self::Apply => "changing",
         }
     }
 
@@ -45,13 +57,25 @@ impl Verb {
             Self::Pause => "paused",
             Self::Unpause => "unpaused",
             Self::Renew => "renewed",
+            Self::Grow => "grown",
+            Self::Shrink => "shrunk",
+            Self::Repair => "repaired",
+            Self::Apply => "changed",
         }
     }
 
     /// What a cluster did not do in time: `become usable`.
     pub const fn goal(self) -> &'static str {
         match self {
-            Self::Create | Self::Start | Self::Restart | Self::Unpause | Self::Renew => "become usable",
+            Self::Create
+            | Self::Start
+            | Self::Restart
+            | Self::Unpause
+            | Self::Renew
+            | Self::Grow
+            | Self::Shrink
+            | Self::Repair
+            | Self::Apply => "become usable",
             Self::Stop => "stop",
             Self::Pause => "freeze",
         }
@@ -67,6 +91,7 @@ impl Verb {
             Self::Pause => format!("knarr pause {cluster}"),
             Self::Unpause => format!("knarr unpause {cluster}"),
             Self::Renew => format!("knarr certs renew {cluster}"),
+            Self::Grow | Self::Shrink | Self::Repair | Self::Apply => format!("knarr repair {cluster}"),
         }
     }
 

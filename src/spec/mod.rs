@@ -1,6 +1,8 @@
-//! What the program believes a cluster should be: valid by construction, no serde, no I/O.
+//! What the program believes a cluster should be: valid by construction, no I/O.
 //!
-//! Only `config` builds these (it reports every problem first); `plan` reads them.
+//! Only `config` builds these (it reports every problem first); `plan` reads them. A cluster keeps its own spec in its
+//! nodes (`node/paths.rs`, [`CLUSTER_FILE`](crate::node::paths::CLUSTER_FILE)): serde is for that file alone, and what
+//! is read back is checked like anything else.
 
 pub mod values;
 
@@ -11,12 +13,14 @@ use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 pub use knarr_contract::Role;
+use serde::{Deserialize, Serialize};
 
 use self::values::{ClusterName, DnsDomain, ImageRef, NodeName, PortMapping, Taint};
 use crate::addons::Chosen;
 
 /// A whole cluster as asked for, with every default filled in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ClusterSpec {
     /// Its name: prefix of every container, name of its network.
     pub name: ClusterName,
@@ -34,9 +38,11 @@ pub struct ClusterSpec {
     pub extra_args: BTreeMap<ExtraArgsTarget, BTreeMap<String, String>>,
     /// Whether the API server writes an audit log.
     pub audit: bool,
-    /// What runs beside Kubernetes itself.
+    /// What runs beside Kubernetes itself. A living cluster's are in its API server, so they are not kept twice.
+    #[serde(skip)]
     pub addons: Chosen,
-    /// What is applied to the new cluster, in this order.
+    /// What is applied to the new cluster, in this order; of no meaning afterwards.
+    #[serde(skip)]
     pub manifests: Vec<Manifest>,
 }
 
@@ -59,7 +65,8 @@ impl fmt::Display for Manifest {
 }
 
 /// The components that take extra arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum ExtraArgsTarget {
     /// kube-apiserver
     ApiServer,
@@ -76,7 +83,8 @@ pub enum ExtraArgsTarget {
 }
 
 /// One node as asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NodeSpec {
     /// Its name, generated: `<cluster>-control-plane`, `<cluster>-worker2`, …
     pub name: NodeName,
@@ -95,7 +103,8 @@ pub struct NodeSpec {
 }
 
 /// A host path seen inside a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Mount {
     /// Absolute path on the Docker host; it must exist.
     pub host_path: PathBuf,
@@ -110,7 +119,8 @@ pub struct Mount {
 }
 
 /// How mounts below a bind mount spread between host and node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Propagation {
     /// Not at all (`rprivate`).
     #[default]
@@ -122,7 +132,8 @@ pub enum Propagation {
 }
 
 /// Addresses, ports and proxying of a cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Networking {
     /// The host address at which the API is published; loopback unless asked otherwise.
     pub api_address: IpAddr,
@@ -143,7 +154,8 @@ pub struct Networking {
 }
 
 /// How kube-proxy programs the kernel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ProxyMode {
     /// nftables, the default.
     #[default]

@@ -26,7 +26,8 @@ pub const CASES: &[Case] =
     &[("of_a_creation", of_a_creation), ("of_a_stop", of_a_stop), ("of_a_deletion", of_a_deletion)];
 
 /// The clusters that are made: their name in messages, and the flags of `create`.
-const SHAPES: &[(&str, &[&str])] = &[("1", &[]), ("1+2", &["--workers", "2"])];
+const SHAPES: &[(&str, &[&str])] =
+    &[("1", &[]), ("1+2", &["--workers", "2"]), ("3+2", &["--control-planes", "3", "--workers", "2"])];
 
 const SIGNALS: [(&str, Signal); 2] = [("SIGKILL", Signal::KILL), ("SIGINT", Signal::INT)];
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::env::{Env, KUBECONFIG, Transcript};
 
 /// The clusters that are made: further flags of `create`.
-const SHAPES: [&str; 2] = ["", "--workers 2"];
+const SHAPES: [&str; 3] = ["", "--workers 2", "--control-planes 3 --workers 2"];
 
 /// How a run is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

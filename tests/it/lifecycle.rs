@@ -501,7 +501,8 @@ async fn old_certificates_are_renewed_on_the_way() {
     let _filters = filtered();
     let env = created("--workers 1").await;
     assert_eq!(env.knarr("certs check dev").await.status, 0);
-    let (kubeconfig, ca) = (env.kubeconfig(), env.engine.file("dev-control-plane", "/etc/kubernetes/pki/ca.crt"));
+    let (kubeconfig, ca) =
+        (env.kubeconfig(), env.engine.file("dev-control-plane", "/var/lib/knarr/kubernetes/pki/ca.crt"));
     for (left, stop) in
         [(time::Duration::days(100), true), (time::Duration::minutes(3), false), (-time::Duration::MINUTE, false)]
     {
@@ -521,7 +522,7 @@ async fn old_certificates_are_renewed_on_the_way() {
         assert_eq!(env.knarr("status dev").await.status, 0, "{left}");
     }
     assert_ne!(env.kubeconfig(), kubeconfig, "its certificate is a new one");
-    assert_eq!(env.engine.file("dev-control-plane", "/etc/kubernetes/pki/ca.crt"), ca, "the authority stays");
+    assert_eq!(env.engine.file("dev-control-plane", "/var/lib/knarr/kubernetes/pki/ca.crt"), ca, "the authority stays");
     let run = env.knarr("start dev").await;
     assert!(!run.stderr.contains("renewed"), "{run}");
     assert_eq!(env.knarr("delete dev").await.status, 0);
@@ -556,7 +557,7 @@ async fn broken_certificates_are_named() {
 async fn a_foreign_certificate() {
     let env = created("").await;
     assert_eq!(env.knarr("create other").await.status, 0);
-    let path = "etc/kubernetes/pki/scheduler.pem";
+    let path = "var/lib/knarr/kubernetes/pki/scheduler.pem";
     let foreign = env.engine.file("other-control-plane", &format!("/{path}")).expect("it is there");
     let mut tree = Tree::new(0);
     tree.file(path, 0o600, foreign).expect("packed");

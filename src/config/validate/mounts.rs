@@ -9,14 +9,13 @@ use crate::config::v1alpha1;
 use crate::spec::{Mount, Propagation};
 
 /// Folders over which nothing may be mounted, though inside some of them it may: the node would lose its system.
-const PRECIOUS: [&str; 21] = [
+const PRECIOUS: [&str; 20] = [
     "/",
     "/bin",
     "/dev",
     "/etc",
     "/etc/cni",
     "/etc/cni/net.d",
-    "/etc/kubernetes",
     "/lib",
     "/lib64",
     "/opt",
@@ -33,9 +32,9 @@ const PRECIOUS: [&str; 21] = [
     "/var/lib/kubelet",
 ];
 /// Folders over and inside which nothing may be mounted: knarr or the kernel fills them.
-const CLOSED: [&str; 9] = [
+const CLOSED: [&str; 10] = [
     "/etc/knarr",
-    "/etc/kubernetes/pki",
+    "/etc/kubernetes",
     "/proc",
     "/run/containerd",
     "/run/knarr",
@@ -43,6 +42,7 @@ const CLOSED: [&str; 9] = [
     "/usr/lib/knarr",
     "/var/lib/containerd",
     "/var/lib/etcd",
+    "/var/lib/knarr",
 ];
 
 pub(super) fn mounts(check: &mut Check<'_>, node: &str, mounts: &[v1alpha1::Mount]) -> Vec<Mount> {

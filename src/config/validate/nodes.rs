@@ -8,6 +8,8 @@ use crate::config::{Overrides, defaults, v1alpha1};
 use crate::spec::values::{ClusterName, ImageRef, NodeName, PortMapping, Taint};
 use crate::spec::{Mount, NodeSpec, Role};
 
+/// The most control planes of a cluster: every one more makes each write slower.
+pub const MAX_CONTROL_PLANES: usize = 9;
 /// The most workers of a cluster.
 const MAX_WORKERS: usize = 50;
 
@@ -176,14 +178,15 @@ fn agree(check: &mut Check<'_>, control_planes: usize, workers: usize) {
 
 fn limits(check: &mut Check<'_>, control_planes: (&str, usize), workers: (&str, usize)) {
     match control_planes {
-        (_, 1) => {}
-        (path, 0) => check.problem(path, "there must be exactly 1 node with the role `control-plane`"),
-        (path, n) => check.problem(
+        (path, 0) => check.problem(path, "there must be at least 1 node with the role `control-plane`"),
+        (path, n) if n > MAX_CONTROL_PLANES => check.problem(
             path,
-            format!(
-                "{n} control planes are asked for; several control planes come with a later version, use exactly 1"
-            ),
+            format!("{n} control planes are asked for; at most {MAX_CONTROL_PLANES} are possible, 3 or 5 are usual"),
         ),
+        (path, n) if n % 2 == 0 => {
+            check.warn(path, format!("{n} control planes survive the loss of no more of them than {} do", n - 1))
+        }
+        _ => {}
     }
     if workers.1 > MAX_WORKERS {
         check.problem(workers.0, format!("{} workers are asked for; at most {MAX_WORKERS} are possible", workers.1));

@@ -8,9 +8,11 @@ use crate::fault::{Fault, Result};
 
 /// What `knarr-node help` prints.
 pub const USAGE: &str = "\
-knarr-node                                       as PID 1: boot the node described by /etc/knarr/node.json
+knarr-node                                       as PID 1: boot the container described by /etc/knarr/node.json
 knarr-node status [-o json|text] [--watch]       print what the node does; with --watch again at every change
-knarr-node reload                                read node.json again and apply its peers and routes
+knarr-node reload                                read node.json again and carry out what has changed: routes,
+                                                 forwarded ports, components; prints at once which are started,
+                                                 stopped, restarted or signalled, and status shows how they fare
 knarr-node probe dns --server IP[:PORT] --name NAME [--netns PATH | --netns-of-any-pod] [--timeout SECONDS]
                                                  ask a name server for an IPv4 address, from inside a pod's network
 knarr-node version";

@@ -89,10 +89,18 @@ pub fn prepare(board: &Board) -> Result<()> {
     Ok(())
 }
 
+/// The folders of the agent itself: all that a helper container needs.
+pub fn own_folders() -> Result<()> {
+    for path in ["/run/knarr", knarr_contract::LOG_DIR] {
+        folder(Path::new(path), 0o755)?;
+    }
+    Ok(())
+}
+
 /// The folders that components expect; `/var` is an empty volume at the first start.
 fn folders() -> Result<()> {
+    own_folders()?;
     for (path, mode) in [
-        ("/run/knarr", 0o755),
         ("/run/lock", 0o1777),
         ("/tmp", 0o1777),
         ("/var/cache", 0o755),
@@ -102,7 +110,6 @@ fn folders() -> Result<()> {
         ("/var/lib/knarr", 0o755),
         ("/var/log/containers", 0o755),
         ("/var/log/pods", 0o755),
-        (knarr_contract::LOG_DIR, 0o755),
         ("/var/tmp", 0o1777),
     ] {
         folder(Path::new(path), mode)?;

@@ -24,7 +24,8 @@ fn routes(network: &NodeNetwork, before: Option<&NodeNetwork>) -> Result<String>
     let _ = writeln!(text, "route replace unreachable {} metric 4096", Cidr::parse(&network.pod_cidr)?);
     for old in before.into_iter().flat_map(|network| &network.peers) {
         if !network.peers.iter().any(|peer| peer.pod_cidr == old.pod_cidr) {
-            let _ = writeln!(text, "route delete {} via {}", Cidr::parse(&old.pod_cidr)?, old.address);
+            // Unlike `delete`, it does not fail where a change that failed half-way has removed the route already.
+            let _ = writeln!(text, "route flush exact {} via {}", Cidr::parse(&old.pod_cidr)?, old.address);
         }
     }
     for peer in &network.peers {
@@ -94,9 +95,9 @@ mod tests {
     fn each_peer_has_a_route_and_a_lost_peer_loses_it() {
         let (old, new) = (network(&[(3, "10.244.1.0/24"), (4, "10.244.2.0/24")]), network(&[(4, "10.244.2.0/24")]));
         let text = routes(&new, Some(&old)).expect("good");
-        assert!(text.contains("route delete 10.244.1.0/24 via 10.89.0.3\n"), "{text}");
+        assert!(text.contains("route flush exact 10.244.1.0/24 via 10.89.0.3\n"), "{text}");
         assert!(text.contains("route replace 10.244.2.0/24 via 10.89.0.4\n"), "{text}");
-        assert!(!text.contains("delete 10.244.2.0"), "{text}");
+        assert!(!text.contains("flush exact 10.244.2.0"), "{text}");
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! Starting one component, and what is known about some components by their name.
+//! The processes of components, and what is known about some components by their name.
 
+use std::fmt::Debug;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 use knarr_contract::Component;
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use crate::fault::{Context, Result};
@@ -28,18 +30,44 @@ pub fn protect_oneself() {
     let _ = std::fs::write("/proc/self/oom_score_adj", VITAL_SCORE);
 }
 
-/// Starts the component in a session of its own; both its outputs go to `log`.
-pub fn start(component: &Component, log: &File, protect: bool) -> Result<Pid> {
-    let what = || format!("starting {}", component.name);
-    let output = || log.try_clone().map(OwnedFd::from).map(Stdio::from).context(what);
-    let mut command = Command::new("/proc/self/exe");
-    command.arg("launch").args(["--nice", &component.nice.to_string()]);
-    if protect {
-        // Always told, because PID 1 would pass on its own.
-        command.args(["--oom", if VITAL.contains(&component.name.as_str()) { VITAL_SCORE } else { USUAL_SCORE }]);
+/// What a supervisor does to processes; in tests none are needed.
+pub trait Processes: Debug + Send + Sync {
+    /// Starts the component in a session of its own; both its outputs go to `log`.
+    fn start(&self, component: &Component, log: &File) -> Result<Pid>;
+    /// Sends a signal to a process; it may just have ended, which is no failure.
+    fn signal(&self, pid: Pid, signal: Signal);
+    /// Ends a component's process and all others of its group at once.
+    fn kill_group(&self, pid: Pid);
+}
+
+/// The children of PID 1.
+#[derive(Debug)]
+pub struct Children {
+    /// Whether OOM scores may be lowered.
+    pub protect: bool,
+}
+
+impl Processes for Children {
+    fn start(&self, component: &Component, log: &File) -> Result<Pid> {
+        let what = || format!("starting {}", component.name);
+        let output = || log.try_clone().map(OwnedFd::from).map(Stdio::from).context(what);
+        let mut command = Command::new("/proc/self/exe");
+        command.arg("launch").args(["--nice", &component.nice.to_string()]);
+        if self.protect {
+            // Always told, because PID 1 would pass on its own.
+            command.args(["--oom", if VITAL.contains(&component.name.as_str()) { VITAL_SCORE } else { USUAL_SCORE }]);
+        }
+        command.arg("--").args(&component.argv);
+        command.env_clear().env("PATH", reap::search_path()).env("HOME", "/root").envs(&component.env);
+        command.stdin(Stdio::null()).stdout(output()?).stderr(output()?);
+        reap::spawn(&mut command).context(what)
     }
-    command.arg("--").args(&component.argv);
-    command.env_clear().env("PATH", reap::search_path()).env("HOME", "/root").envs(&component.env);
-    command.stdin(Stdio::null()).stdout(output()?).stderr(output()?);
-    reap::spawn(&mut command).context(what)
+
+    fn signal(&self, pid: Pid, signal: Signal) {
+        let _ = kill(pid, signal);
+    }
+
+    fn kill_group(&self, pid: Pid) {
+        let _ = killpg(pid, Signal::SIGKILL);
+    }
 }

@@ -1,25 +1,26 @@
-//! One supervised component: waiting for its gates, running, backing off, stopped.
+//! One supervised component: at rest, waiting for its gates, running, backing off, ending because of a reload.
 
-use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use knarr_contract::{Component, ComponentState, ComponentStatus, Gate};
-use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::backoff::Backoff;
 use crate::fault::{Context, Result};
 use crate::gate::{self, Cancel};
+use crate::history::History;
 use crate::logs::Log;
-use crate::process;
+use crate::process::{self, Processes};
 use crate::say;
 use crate::supervise::Event;
 
-/// Exits within this time count as recent.
-const RECENT: Duration = Duration::from_secs(60);
+/// How long a process that a reload ends may take after SIGTERM.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What all slots share.
 #[derive(Clone, Debug)]
@@ -28,59 +29,171 @@ pub struct Shared {
     pub events: Sender<Event>,
     /// When the agent started.
     pub origin: Instant,
-    /// Whether OOM scores may be lowered.
-    pub protect: bool,
+    /// The folder of the components' log files.
+    pub logs: PathBuf,
+    /// Starts and signals processes.
+    pub processes: Arc<dyn Processes>,
 }
 
 /// A component and what it is doing.
 #[derive(Debug)]
 pub struct Slot {
+    /// Tells this slot from all others, also from an earlier one of the same name; gates report with it.
+    id: u64,
+    /// What runs here, or will as soon as the process of an older node file has ended.
     component: Component,
-    index: usize,
     shared: Shared,
     log: Log,
     state: State,
+    /// Whether the newest node file does not name it any more.
+    leaving: bool,
+    /// Its place in the node file that was last carried out completely.
+    place: usize,
     /// Counts the waits and starts, so that a late report of an earlier one is recognised.
     life: u64,
     cancel: Cancel,
-    backoff: Backoff,
-    starts: u32,
-    exits: VecDeque<Instant>,
-    started_ms: Option<u64>,
-    ready_ms: Option<u64>,
-    last_exit: Option<String>,
+    history: History,
 }
 
 #[derive(Debug)]
 enum State {
-    Waiting { open: usize },
-    Running { pid: Pid, since: Instant, ready: bool },
-    BackOff { until: Instant, pause: Duration },
+    /// Nothing runs and nothing is awaited.
     Stopped,
+    Waiting {
+        open: usize,
+    },
+    Running {
+        pid: Pid,
+        since: Instant,
+        ready: bool,
+    },
+    BackOff {
+        until: Instant,
+        pause: Duration,
+    },
+    /// The process is not wanted any more.
+    Ending {
+        pid: Pid,
+        /// When it is ended by force; none as long as it was not even asked.
+        kill: Option<Instant>,
+    },
+}
+
+/// What a node file that names a component already known has led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing that the component would notice.
+    None,
+    /// It was on its way out and is wanted again.
+    Started,
+    /// It ends, to be started anew.
+    Restarted,
+    /// Its process was told to read its files again.
+    Signalled,
 }
 
 impl Slot {
-    /// The component at place `index` of the node file; nothing happens before [`Slot::begin`].
-    pub fn new(component: Component, index: usize, shared: Shared, log: Log) -> Self {
-        Self {
+    /// A new component at `place` of the node file; nothing happens before [`Slot::settle`].
+    pub fn new(id: u64, component: Component, place: usize, shared: Shared) -> Result<Self> {
+        let log = Log::open(&shared.logs, &component.name).context(|| &component.name)?;
+        Ok(Self {
+            id,
             component,
-            index,
             shared,
             log,
-            state: State::Waiting { open: 0 },
+            state: State::Stopped,
+            leaving: false,
+            place,
             life: 0,
             cancel: Cancel::default(),
-            backoff: Backoff::new(),
-            starts: 0,
-            exits: VecDeque::new(),
-            started_ms: None,
-            ready_ms: None,
-            last_exit: None,
+            history: History::new(),
+        })
+    }
+
+    /// Its number, never given twice.
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The component's name, which never changes.
+    pub fn name(&self) -> &str {
+        &self.component.name
+    }
+
+    /// Its place in the node file that was last carried out completely.
+    pub const fn place(&self) -> usize {
+        self.place
+    }
+
+    /// Whether the newest node file does not name it any more.
+    pub const fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// Whether its process is not wanted any more and still lives.
+    pub const fn is_ending(&self) -> bool {
+        matches!(self.state, State::Ending { .. })
+    }
+
+    /// Takes over what a newer node file says about the component.
+    pub fn follow(&mut self, new: &Component) -> Change {
+        if self.component == *new && !self.leaving {
+            return Change::None;
+        }
+        let files_only = Component { revision: new.revision.clone(), ..self.component.clone() } == *new;
+        let signal = reload_signal(new).filter(|_| files_only && !self.leaving);
+        self.component = new.clone();
+        if let Some(signal) = signal {
+            // Without a process the next one reads the files anyway.
+            let State::Running { pid, .. } = self.state else { return Change::None };
+            self.note(&format!("reads its files again ({signal})"));
+            self.shared.processes.signal(pid, signal);
+            return Change::Signalled;
+        }
+        let change = if self.leaving { Change::Started } else { Change::Restarted };
+        self.leaving = false;
+        self.give_up();
+        change
+    }
+
+    /// The newest node file does not name the component; tells whether that is news.
+    pub fn leave(&mut self) -> bool {
+        let news = !self.leaving;
+        self.leaving = true;
+        self.give_up();
+        news
+    }
+
+    /// What was is over: a living process is to end, and nothing of it is remembered.
+    fn give_up(&mut self) {
+        self.new_life();
+        self.history = History::new();
+        self.state = match self.state {
+            State::Running { pid, .. } => State::Ending { pid, kill: None },
+            State::Ending { pid, kill } => State::Ending { pid, kill },
+            State::Stopped | State::Waiting { .. } | State::BackOff { .. } => State::Stopped,
+        };
+    }
+
+    /// Asks the process that is not wanted any more to end, once.
+    pub fn ask_to_end(&mut self, now: Instant) {
+        if let State::Ending { pid, kill: kill @ None } = &mut self.state {
+            *kill = Some(now + PATIENCE);
+            self.shared.processes.signal(*pid, Signal::SIGTERM);
+            self.note("is asked to end: the node file has changed");
+        }
+    }
+
+    /// Everything that had to end has ended: takes its new place, and starts if it is at rest.
+    pub fn settle(&mut self, place: usize) {
+        self.place = place;
+        if matches!(self.state, State::Stopped) {
+            self.begin();
         }
     }
 
     /// Starts the component as soon as its gates are open.
-    pub fn begin(&mut self) {
+    fn begin(&mut self) {
         self.new_life();
         self.state = State::Waiting { open: 0 };
         if self.component.start_when.is_empty() {
@@ -100,11 +213,11 @@ impl Slot {
     }
 
     /// Watches `gates` one after the other and reports how many are open.
-    fn watch(&self, gates: Vec<Gate>, event: fn(usize, u64, usize) -> Event) -> Result<()> {
-        let (index, life, cancel, events) = (self.index, self.life, self.cancel.clone(), self.shared.events.clone());
+    fn watch(&self, gates: Vec<Gate>, event: fn(u64, u64, usize) -> Event) -> Result<()> {
+        let (id, life, cancel, events) = (self.id, self.life, self.cancel.clone(), self.shared.events.clone());
         let watcher = move || {
             for (done, gate) in gates.iter().enumerate() {
-                if !gate::wait(gate, &cancel) || events.send(event(index, life, done + 1)).is_err() {
+                if !gate::wait(gate, &cancel) || events.send(event(id, life, done + 1)).is_err() {
                     return;
                 }
             }
@@ -128,17 +241,16 @@ impl Slot {
         if let State::Running { ready, .. } = &mut self.state {
             if life == self.life {
                 *ready = true;
-                self.ready_ms = Some(self.shared.now());
+                self.history.ready_ms = Some(self.shared.now());
             }
         }
     }
 
     fn start(&mut self) {
         self.new_life();
-        match process::start(&self.component, self.log.end(), self.shared.protect) {
+        match self.shared.processes.start(&self.component, self.log.end()) {
             Ok(pid) => {
-                self.starts += 1;
-                self.started_ms = Some(self.shared.now());
+                self.history.started(self.shared.now());
                 let gate = self.component.ready_when.clone();
                 self.state = State::Running { pid, since: Instant::now(), ready: gate.is_none() };
                 self.note(&format!("started as process {pid}"));
@@ -148,41 +260,39 @@ impl Slot {
                         self.note(&fault.to_string());
                     }
                 } else {
-                    self.ready_ms = self.started_ms;
+                    self.history.ready_ms = self.history.started_ms;
                 }
             }
             Err(fault) => self.fail(&fault.to_string()),
         }
     }
 
-    /// The component could not even be started.
+    /// The component could not even be started; for whoever watches that is the same as an exit.
     fn fail(&mut self, why: &str) {
-        self.last_exit = Some(why.to_owned());
-        // For whoever watches it is the same as an exit: the component does not come up.
-        self.exits.push_back(Instant::now());
         self.hold_back(Duration::ZERO, why);
     }
 
-    /// The process `pid` has ended; tells whether it was this component's.
+    /// The process `pid` has ended; tells whether it was this component's. With `stopping` it is not started again.
     pub fn ended(&mut self, pid: Pid, how: &str, stopping: bool) -> bool {
-        let State::Running { pid: own, since, .. } = self.state else { return false };
-        if own != pid {
+        if self.pid() != Some(pid) {
             return false;
         }
-        self.last_exit = Some(how.to_owned());
-        if stopping {
-            self.note(&format!("ended: {how}"));
-            self.stop();
-        } else {
-            self.exits.push_back(Instant::now());
-            self.hold_back(since.elapsed(), how);
+        match self.state {
+            State::Running { since, .. } if !stopping => self.hold_back(since.elapsed(), how),
+            _ => {
+                if stopping {
+                    self.history.last_exit = Some(how.to_owned());
+                }
+                self.note(&format!("ended: {how}"));
+                self.stop();
+            }
         }
         true
     }
 
     fn hold_back(&mut self, lived: Duration, how: &str) {
         self.new_life();
-        let pause = self.backoff.after(lived);
+        let pause = self.history.exited(lived, how);
         self.state = State::BackOff { until: Instant::now() + pause, pause };
         self.note(&format!("ended: {how}; next start in {} s", pause.as_secs_f32()));
     }
@@ -194,15 +304,21 @@ impl Slot {
 
     /// Does what has become due, and says when to come back.
     pub fn tick(&mut self, now: Instant) -> Option<Instant> {
-        while self.exits.front().is_some_and(|at| now.duration_since(*at) >= RECENT) {
-            self.exits.pop_front();
+        match &mut self.state {
+            State::BackOff { until, .. } if *until <= now => self.begin(),
+            State::Ending { pid, kill: Some(due) } if *due <= now => {
+                *due = now + PATIENCE;
+                self.shared.processes.kill_group(*pid);
+                self.note("is ended by force");
+            }
+            _ => {}
         }
-        if matches!(self.state, State::BackOff { until, .. } if until <= now) {
-            self.begin();
-        }
-        let restart = if let State::BackOff { until, .. } = self.state { Some(until) } else { None };
-        let forget = self.exits.front().map(|at| *at + RECENT);
-        restart.into_iter().chain(forget).min()
+        let due = match self.state {
+            State::BackOff { until, .. } => Some(until),
+            State::Ending { kill, .. } => kill,
+            State::Stopped | State::Waiting { .. } | State::Running { .. } => None,
+        };
+        due.into_iter().chain(self.history.forget(now)).min()
     }
 
     /// Whether this is the data store.
@@ -210,9 +326,12 @@ impl Slot {
         process::is_store(&self.component)
     }
 
-    /// Whether its process still lives.
+    /// Its process, as long as it lives.
     pub const fn pid(&self) -> Option<Pid> {
-        if let State::Running { pid, .. } = self.state { Some(pid) } else { None }
+        match self.state {
+            State::Running { pid, .. } | State::Ending { pid, .. } => Some(pid),
+            State::Stopped | State::Waiting { .. } | State::BackOff { .. } => None,
+        }
     }
 
     /// No further start. A living process is left to [`Slot::signal`].
@@ -223,9 +342,10 @@ impl Slot {
 
     /// Asks the process to end, or with SIGKILL ends it and its whole group.
     pub fn signal(&self, signal: Signal) {
-        if let Some(pid) = self.pid() {
-            // It may just have ended, which is as good.
-            let _ = if signal == Signal::SIGKILL { killpg(pid, signal) } else { kill(pid, signal) };
+        match self.pid() {
+            Some(pid) if signal == Signal::SIGKILL => self.shared.processes.kill_group(pid),
+            Some(pid) => self.shared.processes.signal(pid, signal),
+            None => {}
         }
     }
 
@@ -236,35 +356,40 @@ impl Slot {
 
     /// The status as it is now.
     pub fn status(&self) -> ComponentStatus {
+        let component = &self.component;
         let (state, ready, waiting_for) = match &self.state {
             State::Waiting { open } => {
-                (ComponentState::Waiting, false, self.component.start_when.get(*open).map(gate::in_words))
+                (ComponentState::Waiting, false, component.start_when.get(*open).map(gate::in_words))
             }
-            State::Running { ready, .. } => (
-                ComponentState::Running,
-                *ready,
-                self.component.ready_when.as_ref().filter(|_| !ready).map(gate::in_words),
-            ),
-            State::BackOff { pause, .. } => (
-                ComponentState::BackOff,
-                false,
-                Some(format!("the next start, {} s after the exit", pause.as_secs_f32())),
-            ),
+            State::Running { ready, .. } => {
+                let gate = component.ready_when.as_ref().filter(|_| !ready);
+                (ComponentState::Running, *ready, gate.map(gate::in_words))
+            }
+            State::BackOff { pause, .. } => {
+                let next = format!("the next start, {} s after the exit", pause.as_secs_f32());
+                (ComponentState::BackOff, false, Some(next))
+            }
+            State::Ending { .. } => (ComponentState::Running, false, Some("the end of its process".to_owned())),
             State::Stopped => (ComponentState::Stopped, false, None),
         };
         ComponentStatus {
-            name: self.component.name.clone(),
+            name: component.name.clone(),
             state,
             ready,
             pid: self.pid().map(|pid| pid.as_raw().unsigned_abs()),
-            restarts: self.starts.saturating_sub(1),
-            recent_exits: u32::try_from(self.exits.len()).unwrap_or(u32::MAX),
-            started_ms: self.started_ms,
-            ready_ms: self.ready_ms,
-            last_exit: self.last_exit.clone(),
+            restarts: self.history.restarts(),
+            recent_exits: self.history.recent_exits(),
+            started_ms: self.history.started_ms,
+            ready_ms: self.history.ready_ms,
+            last_exit: self.history.last_exit.clone(),
             waiting_for,
         }
     }
+}
+
+/// The signal as the kernel knows it; node files with an unknown one are refused when they are read.
+fn reload_signal(component: &Component) -> Option<Signal> {
+    component.reload_signal.as_deref()?.parse().ok()
 }
 
 impl Shared {

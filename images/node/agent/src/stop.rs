@@ -26,13 +26,12 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Ends every other process of the container.
 pub fn run(supervisor: &mut Supervisor) {
     let begun = Instant::now();
-    for slot in supervisor.slots.iter().rev().filter(|slot| !slot.is_store()) {
+    for slot in supervisor.slots().rev().filter(|slot| !slot.is_store()) {
         slot.signal(Signal::SIGTERM);
     }
-    let clients =
-        |supervisor: &Supervisor| supervisor.slots.iter().any(|slot| !slot.is_store() && slot.pid().is_some());
+    let clients = |supervisor: &Supervisor| supervisor.slots().any(|slot| !slot.is_store() && slot.pid().is_some());
     if !until(supervisor, begun + ASKED, clients) {
-        for slot in supervisor.slots.iter().filter(|slot| !slot.is_store()) {
+        for slot in supervisor.slots().filter(|slot| !slot.is_store()) {
             slot.signal(Signal::SIGKILL);
         }
         until(supervisor, begun + ASKED + KILLED, clients);
@@ -40,7 +39,7 @@ pub fn run(supervisor: &mut Supervisor) {
 
     let _ = kill(EVERYBODY, Signal::SIGTERM);
     if !until(supervisor, begun + PODS_ASKED, |_| others_live()) {
-        let store: Vec<Pid> = supervisor.slots.iter().filter(|slot| slot.is_store()).filter_map(Slot::pid).collect();
+        let store: Vec<Pid> = supervisor.slots().filter(|slot| slot.is_store()).filter_map(Slot::pid).collect();
         for pid in processes().into_iter().filter(|pid| !store.contains(pid)) {
             let _ = kill(pid, Signal::SIGKILL);
         }

@@ -1,21 +1,17 @@
 //! The event loop of PID 1: one thread decides, all others report to it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use knarr_contract::{LOG_DIR, NODE_FILE, NodeFile, Phase};
+use knarr_contract::{NODE_FILE, NodeFile, Phase, Reloaded};
 use nix::unistd::Pid;
 
-use crate::fault::{Context, Result};
-use crate::logs::Log;
-use crate::network;
-use crate::nodefile;
-use crate::say;
+use crate::fault::{Context, Fault, Result};
 use crate::slot::{Shared, Slot};
+use crate::slots::Slots;
 use crate::status::Board;
-use crate::stop;
+use crate::{forwards, network, nodefile, say, stop};
 
 /// What the other threads report.
 #[derive(Debug)]
@@ -33,8 +29,8 @@ pub enum Event {
     },
     /// So many start gates of a component are open.
     Passed {
-        /// The component's place.
-        slot: usize,
+        /// The component's slot.
+        slot: u64,
         /// Which wait this was.
         life: u64,
         /// How many.
@@ -42,61 +38,49 @@ pub enum Event {
     },
     /// The ready gate of a component is open.
     Ready {
-        /// The component's place.
-        slot: usize,
+        /// The component's slot.
+        slot: u64,
         /// Which start this was.
         life: u64,
     },
 }
 
-/// All components of the node.
+/// The node file as it was last carried out, and the components that run by it.
+#[derive(Debug)]
 pub struct Supervisor {
     board: Arc<Board>,
     node: NodeFile,
-    /// In the order of the node file.
-    pub slots: Vec<Slot>,
+    slots: Slots,
     inbox: Receiver<Event>,
     stopping: bool,
 }
 
 impl Supervisor {
     /// A supervisor that has started nothing yet.
-    pub fn new(board: Arc<Board>, node: NodeFile, inbox: Receiver<Event>, shared: &Shared) -> Result<Self> {
-        let mut slots = Vec::with_capacity(node.components.len());
-        for (index, component) in node.components.iter().enumerate() {
-            let log = Log::open(Path::new(LOG_DIR), &component.name).context(|| &component.name)?;
-            slots.push(Slot::new(component.clone(), index, shared.clone(), log));
-        }
+    pub fn new(board: Arc<Board>, node: NodeFile, inbox: Receiver<Event>, shared: Shared) -> Result<Self> {
+        let mut slots = Slots::new(shared);
+        slots.follow(&node.components)?;
         Ok(Self { board, node, slots, inbox, stopping: false })
     }
 
     /// Supervises until the container is to be stopped, stops everything, and completes the logs.
     pub fn run(mut self) {
-        for slot in &mut self.slots {
-            slot.begin();
-        }
-        self.publish(Phase::Running);
         while !self.stopping {
-            let due = self.tick();
+            let due = self.slots.advance(Instant::now());
             self.publish(Phase::Running);
             self.wait(due);
         }
         say::note("stopping");
-        for slot in self.slots.iter_mut().filter(|slot| slot.pid().is_none()) {
-            slot.stop();
-        }
+        self.slots.stop_starting();
         self.publish(Phase::Stopping);
         stop::run(&mut self);
-        for slot in self.slots {
-            slot.close(Duration::from_millis(200));
-        }
+        self.slots.close(Duration::from_millis(200));
         say::note("stopped");
     }
 
-    /// Does what has become due; returns when something will be due next.
-    fn tick(&mut self) -> Option<Instant> {
-        let now = Instant::now();
-        self.slots.iter_mut().filter_map(|slot| slot.tick(now)).min()
+    /// All components, in the order of the node file.
+    pub fn slots(&self) -> impl DoubleEndedIterator<Item = &Slot> {
+        self.slots.iter()
     }
 
     /// Handles the next event, and all that came with it; returns without one at `until`.
@@ -115,40 +99,62 @@ impl Supervisor {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Stop => self.stopping = true,
-            Event::Ended { pid, how } => {
-                let stopping = self.stopping;
-                // Nobody's process was an orphan that PID 1 had inherited.
-                let _known = self.slots.iter_mut().any(|slot| slot.ended(pid, &how, stopping));
+            Event::Ended { pid, how } => self.slots.ended(pid, &how, self.stopping),
+            Event::Passed { .. } | Event::Ready { .. } if self.stopping => {}
+            Event::Passed { slot, life, open } => {
+                if let Some(slot) = self.slots.find(slot) {
+                    slot.passed(life, open);
+                }
             }
-            Event::Passed { slot, life, open } if !self.stopping => self.slots[slot].passed(life, open),
-            Event::Ready { slot, life } if !self.stopping => self.slots[slot].ready(life),
-            Event::Passed { .. } | Event::Ready { .. } => {}
+            Event::Ready { slot, life } => {
+                if let Some(slot) = self.slots.find(slot) {
+                    slot.ready(life);
+                }
+            }
             Event::Reload(asker) => {
                 let outcome = self.reload();
-                match (&outcome, asker) {
-                    (outcome, Some(asker)) => drop(asker.send(outcome.clone())),
-                    (Ok(answer), None) => say::note(answer),
+                match (outcome, asker) {
+                    // The asker may have gone meanwhile.
+                    (outcome, Some(asker)) => drop(asker.send(outcome)),
+                    (Ok(answer), None) => say::note(&format!("the node file was read again: {answer}")),
                     (Err(fault), None) => say::note(&fault.to_string()),
                 }
             }
         }
     }
 
-    /// Applies the peers and routes of a changed node file. Components keep running as they are until the next start.
+    /// Makes the node what its file says now; the answer in JSON tells what happens to the components.
     fn reload(&mut self) -> Result<String> {
-        let new = nodefile::read(NODE_FILE)?;
-        network::apply(&new.network, Some(&self.node.network))?;
-        let later = if new.components == self.node.components { "" } else { "; changed components wait for a restart" };
-        let answer = format!("routes to {} other nodes are set{later}", new.network.peers.len());
-        self.node.network = new.network;
-        Ok(answer)
+        if self.stopping {
+            return Err(Fault::new("the node is stopping"));
+        }
+        let reloaded = self.follow(nodefile::read(NODE_FILE)?)?;
+        // Before the answer, so that nobody who has it can still read that a changed component is ready.
+        self.publish(Phase::Running);
+        serde_json::to_string(&reloaded).context(|| "rendering the answer")
+    }
+
+    /// Carries out a newer node file as far as that needs no waiting. What fails can be repeated.
+    fn follow(&mut self, new: NodeFile) -> Result<Reloaded> {
+        nodefile::succeeds(&self.node, &new)?;
+        if let Some(member) = &new.member {
+            network::apply(&member.network, self.node.member.as_ref().map(|before| &before.network))?;
+        }
+        forwards::apply(&new.forwards, &self.node.forwards, &self.board)?;
+        let reloaded = self.slots.follow(&new.components)?;
+        self.node = new;
+        Ok(reloaded)
     }
 
     /// Shows everybody how things are.
     pub fn publish(&self, phase: Phase) {
         self.board.update(|status| {
             status.phase = phase;
-            status.components = self.slots.iter().map(Slot::status).collect();
+            status.components = self.slots.status();
         });
     }
 }
+
+#[cfg(test)]
+#[path = "supervise_tests.rs"]
+mod tests;

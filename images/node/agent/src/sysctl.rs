@@ -52,6 +52,11 @@ pub fn prepare(board: &Board) {
     }
 }
 
+/// Whether packets for others are passed on here.
+pub fn forwards_packets() -> bool {
+    fs::read_to_string(path("net.ipv4.ip_forward")).is_ok_and(|value| value.trim() == "1")
+}
+
 /// Whether the kernel settings that the kubelet insists on can be written, tried with the values they have.
 pub fn kubelet_may_write() -> bool {
     ["vm.overcommit_memory", "vm.panic_on_oom", "kernel.panic", "kernel.panic_on_oops", "kernel.keys.root_maxkeys"]

@@ -1,16 +1,17 @@
 //! The contract between `knarr` (which writes it) and `knarr-node` (which obeys it).
 //!
-//! `knarr` renders one [`NodeFile`] per node and puts it at [`NODE_FILE`] before the container starts. `knarr-node`
-//! decides nothing about Kubernetes: every command line, every address and every order constraint stands here.
-//! In the other direction `knarr-node status -o json` prints one [`NodeStatus`].
+//! `knarr` renders one [`NodeFile`] per container and puts it at [`NODE_FILE`] before the container starts; it may put
+//! another one there later, which `knarr-node reload` carries out. `knarr-node` decides nothing about Kubernetes: every
+//! command line, every address and every order constraint stands here. In the other direction
+//! `knarr-node status -o json` prints one [`NodeStatus`], and `knarr-node reload` one [`Reloaded`].
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use serde::{Deserialize, Serialize};
 
 /// The version of this contract; the node image carries the same number in the label `dev.knarr.image.contract`.
-pub const CONTRACT: u32 = 1;
+pub const CONTRACT: u32 = 2;
 /// Where `knarr` writes the [`NodeFile`] and `knarr-node` reads it.
 pub const NODE_FILE: &str = "/etc/knarr/node.json";
 /// The folder with one log file per component: `<component>.log`, older ones `<component>.log.1` and so on.
@@ -26,14 +27,14 @@ pub const IMAGE_SEED: &str = "/usr/lib/knarr/images/root";
 /// OOM scores cannot be lowered). The rendered `config.toml` must have `imports = ["/etc/containerd/conf.d/*.toml"]`.
 pub const CONTAINERD_DROP_INS: &str = "/etc/containerd/conf.d";
 /// The folder of kubelet drop-in files, in which `knarr-node` writes what only the node can know (for instance that
-/// control groups are version 1). The rendered kubelet command must have `--config-dir=/etc/kubernetes/kubelet.conf.d`.
-pub const KUBELET_DROP_INS: &str = "/etc/kubernetes/kubelet.conf.d";
+/// control groups are version 1). The rendered kubelet command must have `--config-dir=/var/lib/knarr/kubernetes/kubelet.conf.d`.
+pub const KUBELET_DROP_INS: &str = "/var/lib/knarr/kubernetes/kubelet.conf.d";
 /// The resolver configuration that `knarr-node` writes for pods: `resolvConf` of the kubelet.
 pub const POD_RESOLV_CONF: &str = "/run/knarr/resolv.conf";
 /// The control group that `knarr-node` makes for pods: `cgroupRoot` of the kubelet.
 pub const KUBELET_CGROUP: &str = "/kubelet";
 
-/// Everything a node must know to boot by itself, again and again, without `knarr`.
+/// Everything a container must know to boot by itself, again and again, without `knarr`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodeFile {
@@ -41,14 +42,26 @@ pub struct NodeFile {
     pub contract: u32,
     /// The cluster's name, for messages.
     pub cluster: String,
-    /// The node's name: host name, container name and Kubernetes Node name.
+    /// The container's name; in a node of Kubernetes also the host name and the Node's name.
     pub node: String,
+    /// What makes the container a node of Kubernetes; none in a helper container (the API balancer, a port forwarder).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<Member>,
+    /// Ports of this container that are passed on to other addresses of the cluster's network (port forwarders).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forwards: Vec<Forward>,
+    /// The processes to supervise, in starting order; they are stopped in reverse order.
+    pub components: Vec<Component>,
+}
+
+/// What a container needs to be a node of Kubernetes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Member {
     /// What the node is for.
     pub role: Role,
     /// Addresses and routes.
     pub network: NodeNetwork,
-    /// The processes to supervise, in starting order; they are stopped in reverse order.
-    pub components: Vec<Component>,
 }
 
 /// What a node is for.
@@ -103,6 +116,47 @@ pub struct Peer {
     pub pod_cidr: String,
 }
 
+/// A port of the container that is passed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Forward {
+    /// The port on the container's own address.
+    pub port: u16,
+    /// What is spoken there; the same port may be passed on differently for another protocol.
+    pub protocol: Transport,
+    /// Where everything is passed on to.
+    pub to: SocketAddrV4,
+}
+
+/// A protocol with ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// Transmission Control Protocol.
+    Tcp,
+    /// User Datagram Protocol.
+    Udp,
+    /// Stream Control Transmission Protocol.
+    Sctp,
+}
+
+impl Transport {
+    /// The word used in files and messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        }
+    }
+}
+
+impl std::fmt::Display for Transport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// One supervised process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -123,6 +177,12 @@ pub struct Component {
     /// The scheduling priority (`nice`), 0 unless told.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub nice: i32,
+    /// Changes when a file that the component reads has changed, so that a reload of the node file notices.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub revision: String,
+    /// The signal by which the component reads its files again without ending (`SIGUSR2`); none: it is restarted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload_signal: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
@@ -153,6 +213,21 @@ pub enum Gate {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key: Option<String>,
     },
+}
+
+/// The answer of `knarr-node reload`: what a changed [`NodeFile`] did to the components, by name. All of them show in
+/// the status as not ready by the time of the answer, except for those that were signalled.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reloaded {
+    /// New ones, in starting order.
+    pub started: Vec<String>,
+    /// Those that are gone, in stopping order.
+    pub stopped: Vec<String>,
+    /// Changed ones, which are stopped and started anew, in starting order.
+    pub restarted: Vec<String>,
+    /// Those whose files alone have changed and that read them again at their [`Component::reload_signal`].
+    pub signalled: Vec<String>,
 }
 
 /// The answer of `knarr-node status -o json`; with `--watch` one such line at every change.
@@ -225,7 +300,7 @@ pub enum ComponentState {
     Running,
     /// It exited and will be started again.
     BackOff,
-    /// The node is stopping and the process is gone.
+    /// It is gone and is not started: the node is stopping, or a reload has others to stop first.
     Stopped,
 }
 
@@ -233,34 +308,68 @@ pub enum ComponentState {
 mod tests {
     use super::*;
 
+    fn component(name: &str) -> Component {
+        Component {
+            name: name.into(),
+            argv: vec![format!("/usr/bin/{name}")],
+            env: BTreeMap::new(),
+            start_when: vec![Gate::UnixSocket { path: "/run/x.sock".into() }],
+            ready_when: Some(Gate::Http {
+                url: "http://127.0.0.1:2381/health".into(),
+                ca: None,
+                cert: None,
+                key: None,
+            }),
+            nice: 0,
+            revision: String::new(),
+            reload_signal: None,
+        }
+    }
+
+    fn survives(file: &NodeFile) -> String {
+        let text = serde_json::to_string(file).expect("serializes");
+        assert_eq!(serde_json::from_str::<NodeFile>(&text).expect("parses"), *file);
+        text
+    }
+
     #[test]
     fn a_node_file_survives_the_trip() {
-        let file = NodeFile {
+        let network = NodeNetwork {
+            address: Ipv4Addr::new(10, 89, 0, 2),
+            pod_cidr: "10.244.0.0/24".into(),
+            cluster_cidr: "10.244.0.0/16".into(),
+            peers: vec![],
+        };
+        let text = survives(&NodeFile {
             contract: CONTRACT,
             cluster: "dev".into(),
             node: "dev-control-plane".into(),
-            role: Role::ControlPlane,
-            network: NodeNetwork {
-                address: Ipv4Addr::new(10, 89, 0, 2),
-                pod_cidr: "10.244.0.0/24".into(),
-                cluster_cidr: "10.244.0.0/16".into(),
-                peers: vec![],
-            },
+            member: Some(Member { role: Role::ControlPlane, network }),
+            forwards: vec![],
+            components: vec![component("etcd")],
+        });
+        // What is not there is not written.
+        for absent in ["forwards", "revision", "reloadSignal", "env", "nice"] {
+            assert!(!text.contains(absent), "{absent}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_helper_file_survives_the_trip() {
+        let to = SocketAddrV4::new(Ipv4Addr::new(10, 89, 0, 2), 53);
+        let text = survives(&NodeFile {
+            contract: CONTRACT,
+            cluster: "dev".into(),
+            node: "dev-ports-1".into(),
+            member: None,
+            forwards: vec![Forward { port: 30053, protocol: Transport::Udp, to }],
             components: vec![Component {
-                name: "etcd".into(),
-                argv: vec!["/usr/bin/etcd".into()],
-                env: BTreeMap::new(),
-                start_when: vec![Gate::UnixSocket { path: "/run/x.sock".into() }],
-                ready_when: Some(Gate::Http {
-                    url: "http://127.0.0.1:2381/health".into(),
-                    ca: None,
-                    cert: None,
-                    key: None,
-                }),
-                nice: 0,
+                revision: "3f".into(),
+                reload_signal: Some("SIGUSR2".into()),
+                ..component("haproxy")
             }],
-        };
-        let text = serde_json::to_string(&file).expect("serializes");
-        assert_eq!(serde_json::from_str::<NodeFile>(&text).expect("parses"), file);
+        });
+        assert!(text.contains(r#""forwards":[{"port":30053,"protocol":"udp","to":"10.89.0.2:53"}]"#), "{text}");
+        assert!(text.contains(r#""reloadSignal":"SIGUSR2""#) && !text.contains("member"), "{text}");
     }
 }

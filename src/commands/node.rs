@@ -1,0 +1,168 @@
+//! Adds nodes to a living cluster and removes them.
+
+use super::Session;
+use super::reshape::{Found, find, reshape};
+use crate::cli::args::node::{Add, Delete};
+use crate::cluster::{self, Recalled};
+use crate::engine::{ContainerState, Engine};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kubernetes::{Selection, kinds, objects};
+use crate::plan::layout::Layout;
+use crate::plan::{NewNode, Verb, Wish};
+use crate::spec::Role;
+
+/// Runs `knarr node add`.
+pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
+    let stopped = "stopped before anything was changed";
+    let found = session.unless_interrupted(stopped, find(session, &args.cluster.name)).await.map_err(untouched)?;
+    must_be_whole(&found).map_err(untouched)?;
+    let layout = &found.recalled.layout;
+    let role = if args.control_plane { Role::ControlPlane } else { Role::Worker };
+    let new = NewNode { role, labels: std::collections::BTreeMap::new(), taints: None };
+    let target = layout.with(&vec![new; args.count as usize])?;
+    let planes = target.control_planes().count();
+    if args.control_plane && planes % 2 == 0 {
+        session.warn(format!("{planes} control planes survive the loss of no more of them than {} do", planes - 1));
+    }
+    if target.balancer && !layout.balancer {
+        let first = &layout.first_control_plane().spec.name;
+        session
+            .warn(format!("`{first}` restarts, for its port {} moves to a balancer: its pods start again", layout.api));
+    }
+    let wish = wish(Verb::Grow, target, &found, &args.manner);
+    reshape(session, &found, wish, &args.manner).await
+}
+
+/// Runs `knarr node delete`.
+pub async fn delete(session: &Session<impl Engine>, args: Delete) -> Result<()> {
+    let finding = async {
+        let name = match &args.name {
+            Some(name) => name.clone(),
+            None => owner(session, &args.nodes).await?,
+        };
+        let found = find(session, &name).await?;
+        let removed = chosen(&found, &args.nodes)?;
+        if !args.force {
+            nothing_lost(session, &found, &removed).await?;
+        }
+        Ok((found, removed))
+    };
+    let stopped = "stopped before anything was changed";
+    let (found, removed) = session.unless_interrupted(stopped, finding).await.map_err(untouched)?;
+    let target = found.recalled.layout.without(&removed);
+    let runs = |name: &String| {
+        found.cluster.nodes.iter().any(|node| node.name == *name && node.state == ContainerState::Running)
+    };
+    let abandoned = removed.iter().filter(|name| !runs(name)).cloned().collect();
+    let wish = Wish { abandoned, force: args.force, ..wish(Verb::Shrink, target, &found, &args.manner) };
+    reshape(session, &found, wish, &args.manner).await
+}
+
+fn untouched(error: Error) -> Error {
+    if error.state.is_some() { error } else { error.state("nothing was changed") }
+}
+
+fn wish<E>(verb: Verb, target: Layout, found: &Found<E>, manner: &crate::cli::args::node::Manner) -> Wish {
+    Wish {
+        verb,
+        target,
+        abandoned: Vec::new(),
+        force: false,
+        broken: Vec::new(),
+        behind: found.recalled.behind.clone(),
+        wait: !manner.wait.is_zero(),
+    }
+}
+
+/// The cluster that has all of these nodes.
+async fn owner(session: &Session<impl Engine>, nodes: &[String]) -> Result<String> {
+    let clusters = cluster::list(&*session.engine().await?).await?;
+    let has = |node: &String| clusters.iter().find(|c| c.nodes.iter().any(|n| n.name == *node));
+    let unknown: Vec<String> = nodes.iter().filter(|node| has(node).is_none()).map(|n| format!("`{n}`")).collect();
+    if !unknown.is_empty() {
+        return Err(Error::new(ErrorKind::NotFound, format!("there is no node {}", unknown.join(", ")))
+            .hint("list the nodes with `knarr get nodes -A`"));
+    }
+    let mut owners: Vec<&str> = nodes.iter().filter_map(has).map(|c| c.name.as_str()).collect();
+    owners.dedup();
+    match owners[..] {
+        [one] => Ok(one.to_owned()),
+        _ => Err(Error::new(ErrorKind::Usage, "the nodes belong to several clusters")
+            .cause(owners.join(", "))
+            .hint("remove those of one cluster at a time")),
+    }
+}
+
+/// A cluster that grows must be whole, or what is missing would be taken for part of the growth.
+fn must_be_whole<E>(found: &Found<E>) -> Result<()> {
+    let Recalled { missing, behind, .. } = &found.recalled;
+    let state = found.cluster.state();
+    if missing.is_empty() && behind.is_empty() && state == cluster::State::Running {
+        return Ok(());
+    }
+    let name = &found.cluster.name;
+    let error = Error::failed(format!("cluster `{name}` is {}", state.as_str().to_lowercase()));
+    let error = missing.iter().fold(error, |error, gone| error.cause(format!("`{gone}` is missing")));
+    let error = behind.iter().fold(error, |error, old| error.cause(format!("`{old}` does not know the last change")));
+    Err(error.hint(format!(
+        "see how it is with `knarr status {name}`; bring it back with `knarr start {name}` or `knarr repair {name}`"
+    )))
+}
+
+/// The nodes to remove, if the cluster can do without them.
+fn chosen<E>(found: &Found<E>, names: &[String]) -> Result<Vec<String>> {
+    let (layout, cluster) = (&found.recalled.layout, &found.cluster.name);
+    let mut removed = names.to_vec();
+    removed.sort();
+    removed.dedup();
+    let unknown: Vec<String> =
+        removed.iter().filter(|name| layout.node(name).is_none()).map(|name| format!("`{name}`")).collect();
+    if !unknown.is_empty() {
+        return Err(Error::new(ErrorKind::NotFound, format!("cluster `{cluster}` has no node {}", unknown.join(", ")))
+            .hint(format!("list its nodes with `knarr get nodes --name {cluster}`")));
+    }
+    let runs =
+        |name: &str| found.cluster.nodes.iter().any(|node| node.name == name && node.state == ContainerState::Running);
+    let planes: Vec<&str> = layout.control_planes().map(|node| node.spec.name.as_str()).collect();
+    let left: Vec<&str> = planes.iter().copied().filter(|plane| !removed.iter().any(|r| r == plane)).collect();
+    if left.is_empty() {
+        return Err(Error::failed(format!("cluster `{cluster}` cannot do without its last control plane"))
+            .hint(format!("remove the whole cluster with `knarr delete cluster {cluster}`")));
+    }
+    let well = |all: &[&str]| all.iter().filter(|plane| runs(plane)).count();
+    let quorum = |all: usize| all / 2 + 1;
+    // etcd must agree to each removal, and must still be able to agree afterwards.
+    if left.len() < planes.len() && (well(&planes) < quorum(planes.len()) || well(&left) < quorum(left.len())) {
+        return Err(Error::failed(format!("removing {} would leave etcd without a majority", names.join(", ")))
+            .cause(format!(
+                "{} of {} control planes run; of the {} that stay, {} do",
+                well(&planes),
+                planes.len(),
+                left.len(),
+                well(&left)
+            ))
+            .hint(format!("first bring the others back with `knarr start {cluster}` or `knarr repair {cluster}`")));
+    }
+    Ok(removed)
+}
+
+/// An error if claims have their data on these nodes.
+async fn nothing_lost<E: Engine>(session: &Session<E>, found: &Found<E>, removed: &[String]) -> Result<()> {
+    let access = cluster::access(&*found.engine, &found.cluster).await?;
+    let kubernetes = session.outside.kubernetes.connect(&access)?;
+    let volumes = kubernetes.list(&kinds::VOLUME, Selection::default()).await?;
+    let lost: Vec<String> = volumes
+        .iter()
+        .filter(|volume| removed.iter().any(|node| objects::lies_on(volume, node)))
+        .filter_map(|volume| {
+            let claim = &volume["spec"]["claimRef"];
+            Some(format!("claim {}/{}", claim["namespace"].as_str()?, claim["name"].as_str()?))
+        })
+        .collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Error::failed(format!("data would be lost with {}", removed.join(", ")))
+        .details(lost)
+        .hint("copy it elsewhere first, or give it up with `--force`"))
+}

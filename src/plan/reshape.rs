@@ -1,0 +1,233 @@
+//! From what a cluster is to what it shall be: nodes that come and go, the balancer, and what that means to the others.
+//!
+//! Growing, shrinking, repairing and applying a file are all this one plan, between two layouts. What is done already
+//! is not planned again, so the same wish again completes what was cut off.
+
+use knarr_contract::Role;
+
+use super::layout::{Layout, NodeLayout};
+use super::living::{Action, Change, Living, Through, acting, assemble};
+use super::{Milestone, Phase, Plan, Step, Verb, balancer_step, names, node_step, phase};
+use crate::error::{Error, ErrorKind};
+use crate::node::render::{self, Content, FileSpec};
+
+/// What shall become of a living cluster.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// In which words it is told.
+    pub verb: Verb,
+    /// What the cluster shall be.
+    pub target: Layout,
+    /// Nodes that go without waiting for their pods: they do not run.
+    pub abandoned: Vec<String>,
+    /// Whether pods of nodes that go are ended even if nobody makes them anew.
+    pub force: bool,
+    /// Control planes that are there but whose etcd member is broken.
+    pub broken: Vec<String>,
+    /// Nodes that do not know the layout yet.
+    pub behind: Vec<String>,
+    /// Whether the plan ends with a usable cluster.
+    pub wait: bool,
+}
+
+impl Plan {
+    /// Plans the way from a living cluster to a wish. Fails where no control plane is left to go through.
+    pub fn reshape(living: &Living, wish: &Wish) -> Result<Self, Error> {
+        let (old, new) = (&living.layout, &wish.target);
+        let mut phases = Vec::new();
+        // What the nodes that are there know by now.
+        let mut known = old.clone();
+        if new.balancer && !old.balancer {
+            known = Layout { balancer: true, generation: new.generation, ..old.clone() };
+            phases.extend(behind_balancer(&known));
+        } else if new.balancer && living.lacks_balancer() {
+            phases.push(phase("making the balancer anew", "made the balancer anew", vec![balancer_step(new)]));
+        }
+        let through = through(living, wish);
+        let gone: Vec<&NodeLayout> = old.nodes.iter().filter(|node| new.node(name(node)).is_none()).collect();
+        phases.extend(removing(&gone, wish, through.as_ref())?);
+        let lost = |node: &&NodeLayout| !living.states.contains_key(name(node));
+        let missing: Vec<&NodeLayout> = new.nodes.iter().filter(lost).collect();
+        for plane in missing.iter().filter(|node| node.spec.role == Role::ControlPlane) {
+            phases.extend(joining(new, plane, old.node(name(plane)).is_some(), through.as_ref())?);
+        }
+        let workers = missing.iter().filter(|node| node.spec.role == Role::Worker).map(|node| node_step(new, node));
+        let workers: Vec<Step> = workers.collect();
+        if !workers.is_empty() {
+            let what = super::some(workers.len(), "worker");
+            phases.push(phase(format!("starting {what}"), format!("started {what}"), workers));
+        }
+        let stopped = living.containers(|state| !super::living::is_up(state));
+        phases.extend(acting("starting", "started", &stopped, &Action::Start));
+        for plane in &wish.broken {
+            phases.extend(announcing(plane, true, through.as_ref().ok_or_else(|| nobody_left(new))?));
+        }
+        phases.extend(telling(living, &known, wish));
+        for plane in &wish.broken {
+            phases.push(promoting(plane, through.as_ref().ok_or_else(|| nobody_left(new))?));
+        }
+        phases.extend(settling(wish, !missing.is_empty()));
+        Ok(assemble(wish.verb, new, phases))
+    }
+}
+
+fn name(node: &NodeLayout) -> &str {
+    node.spec.name.as_str()
+}
+
+/// A control plane that is there now, stays, and is whole.
+fn through(living: &Living, wish: &Wish) -> Option<Through> {
+    let fit = |node: &&NodeLayout| {
+        living.is_up(node) && wish.target.node(name(node)).is_some() && !wish.broken.iter().any(|b| b == name(node))
+    };
+    living.layout.control_planes().find(fit).map(|node| node.spec.name.clone())
+}
+
+fn nobody_left(layout: &Layout) -> Error {
+    Error::new(ErrorKind::Failed, format!("no control plane of cluster `{}` is left that could do it", layout.name()))
+        .state("nothing was changed")
+        .hint(format!("see how they are with `knarr status {}`", layout.name()))
+}
+
+fn change(node: &str, action: Action) -> Step {
+    Step::Change(Change { node: node.to_owned(), action })
+}
+
+/// One step as a phase of its own.
+fn alone(doing: String, done: String, step: Step) -> Phase {
+    phase(doing, done, vec![step])
+}
+
+/// The only control plane gives its port on the host to a balancer. Docker cannot take a port from a container, so the
+/// container is made anew around its volume; everything of the node that cannot be made again lives there.
+fn behind_balancer(layout: &Layout) -> Vec<Phase> {
+    let plane = layout.first_control_plane();
+    let node = name(plane);
+    vec![
+        alone(
+            format!("stopping {node} to move its port to a balancer"),
+            format!("stopped {node}"),
+            change(node, Action::Stop),
+        ),
+        alone(
+            format!("removing the container of {node}, not its data"),
+            format!("removed the container of {node}, not its data"),
+            change(node, Action::Discard { data: false }),
+        ),
+        phase(
+            format!("starting the balancer and {node} behind it"),
+            format!("started the balancer and {node} behind it"),
+            vec![balancer_step(layout), node_step(layout, plane)],
+        ),
+        alone("waiting for the API server".into(), "the API server answers".into(), Step::Await(Milestone::ApiAnswers)),
+    ]
+}
+
+/// Takes nodes out: control planes one after the other, so that etcd always knows who it is; workers together.
+fn removing(gone: &[&NodeLayout], wish: &Wish, through: Option<&Through>) -> Result<Vec<Phase>, Error> {
+    if gone.is_empty() {
+        return Ok(Vec::new());
+    }
+    let through = through.ok_or_else(|| nobody_left(&wish.target))?;
+    let abandoned = |node: &NodeLayout| wish.abandoned.iter().any(|a| a == name(node));
+    let drained: Vec<Step> = gone
+        .iter()
+        .filter(|node| !abandoned(node))
+        .map(|node| change(name(node), Action::Drain { through: through.clone(), force: wish.force }))
+        .collect();
+    let mut phases = Vec::new();
+    if !drained.is_empty() {
+        let what = super::some(drained.len(), "node");
+        phases.push(phase(format!("draining {what}"), format!("drained {what}"), drained));
+    }
+    for plane in gone.iter().filter(|node| node.spec.role == Role::ControlPlane) {
+        let node = name(plane);
+        phases.push(alone(
+            format!("taking {node} out of etcd"),
+            format!("took {node} out of etcd"),
+            change(node, Action::LeaveEtcd(through.clone())),
+        ));
+    }
+    // In order, so that connections to an API server end instead of hanging.
+    let running: Vec<String> = gone.iter().filter(|node| !abandoned(node)).map(|node| name(node).to_owned()).collect();
+    phases.extend(acting("stopping", "stopped", &running, &Action::Stop));
+    let each = |action: Action| gone.iter().map(|node| change(name(node), action.clone())).collect::<Vec<_>>();
+    let what = super::some(gone.len(), "node");
+    phases.push(phase(format!("removing {what}"), format!("removed {what}"), each(Action::Discard { data: true })));
+    // Last: a kubelet that still ran would register its Node again.
+    phases.push(phase("deleting the Nodes", "deleted the Nodes", each(Action::Forget)));
+    Ok(phases)
+}
+
+/// Lets one control plane join; `again` if etcd may still know a member of that name, which is lost.
+fn joining(layout: &Layout, plane: &NodeLayout, again: bool, through: Option<&Through>) -> Result<Vec<Phase>, Error> {
+    let node = name(plane);
+    let through = through.ok_or_else(|| nobody_left(layout))?;
+    let mut phases = announcing(node, again, through);
+    phases.push(alone(format!("starting {node}"), format!("started {node}"), node_step(layout, plane)));
+    phases.push(promoting(node, through));
+    Ok(phases)
+}
+
+/// Tells etcd of a member that is coming, and first that the one of the same name is not.
+fn announcing(node: &str, again: bool, through: &Through) -> Vec<Phase> {
+    let leave = alone(
+        format!("taking the lost member {node} out of etcd"),
+        format!("took the lost member {node} out of etcd"),
+        change(node, Action::LeaveEtcd(through.clone())),
+    );
+    let join = alone(
+        format!("announcing {node} to etcd"),
+        format!("announced {node} to etcd"),
+        change(node, Action::JoinEtcd(through.clone())),
+    );
+    again.then_some(leave).into_iter().chain([join]).collect()
+}
+
+fn promoting(node: &str, through: &Through) -> Phase {
+    alone(
+        format!("waiting until {node} has all data"),
+        format!("{node} has all data, and a vote"),
+        change(node, Action::PromoteEtcd(through.clone())),
+    )
+}
+
+/// Gives the nodes that stay what has changed for them, and lets them read it.
+fn telling(living: &Living, known: &Layout, wish: &Wish) -> Option<Phase> {
+    let (new, mut steps) = (&wish.target, Vec::new());
+    for node in new.nodes.iter().filter(|node| living.states.contains_key(name(node))) {
+        let Some(before) = known.node(name(node)) else { continue };
+        let old = if wish.behind.iter().any(|b| b == name(node)) { Vec::new() } else { render::files(known, before) };
+        steps.extend(put(name(node), render::files(new, node), &old));
+    }
+    if new.balancer && known.balancer && !living.lacks_balancer() {
+        steps.extend(put(&names::balancer(new.name()), render::balancer_files(new), &render::balancer_files(known)));
+    }
+    let what = super::some(steps.len(), "container");
+    (!steps.is_empty())
+        .then(|| phase(format!("telling {what} of the change"), format!("told {what} of the change"), steps))
+}
+
+/// Puts the files that differ. Certificates stay as they are: what they say depends on their own node alone.
+fn put(container: &str, files: Vec<FileSpec>, old: &[FileSpec]) -> Option<Step> {
+    let changed = |file: &FileSpec| matches!(file.content, Content::Text(_)) && !old.contains(file);
+    let files: Vec<FileSpec> = files.into_iter().filter(changed).collect();
+    (!files.is_empty()).then(|| change(container, Action::Adapt(files)))
+}
+
+/// What makes the change complete.
+fn settling(wish: &Wish, adopt: bool) -> Vec<Phase> {
+    let mut phases = Vec::new();
+    if adopt {
+        phases.push(phase("adopting the nodes", "adopted the nodes", vec![Step::AdoptNodes]));
+    }
+    if wish.wait {
+        let milestones = [Milestone::ApiAnswers, Milestone::ComponentsReady, Milestone::NodesReady];
+        phases.push(phase(
+            "waiting until it is usable",
+            "it is usable",
+            milestones.into_iter().map(Step::Await).collect(),
+        ));
+    }
+    phases
+}

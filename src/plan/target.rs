@@ -1,0 +1,173 @@
+//! The layouts that a cluster may change into: with more nodes, with fewer, with an etcd member made anew.
+
+use std::collections::BTreeMap;
+
+use knarr_contract::Role;
+
+use super::layout::{EtcdStart, Layout, NodeLayout, nth, quarter};
+use super::settle;
+use crate::error::{Error, ErrorKind};
+use crate::spec::NodeSpec;
+use crate::spec::values::{NodeName, Taint};
+
+/// A node to add; its name, address and pods' addresses are chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewNode {
+    /// What it is for.
+    pub role: Role,
+    /// Labels for the Node object.
+    pub labels: BTreeMap<String, String>,
+    /// Taints for the Node object; `None` means the role's default.
+    pub taints: Option<Vec<Taint>>,
+}
+
+impl Layout {
+    /// The same cluster with these nodes beside its own. Several control planes get a balancer.
+    pub fn with(&self, nodes: &[NewNode]) -> Result<Self, Error> {
+        let mut grown = self.next();
+        let workers = |node: &NewNode| node.role == Role::Worker;
+        let has_workers = self.spec.workers().next().is_some() || nodes.iter().any(workers);
+        for new in nodes {
+            let mut spec = NodeSpec {
+                name: grown.free_name(new.role)?,
+                role: new.role,
+                image: None,
+                labels: new.labels.clone(),
+                taints: new.taints.clone(),
+                mounts: Vec::new(),
+                ports: Vec::new(),
+            };
+            settle(&mut spec, has_workers);
+            let etcd = (new.role == Role::ControlPlane).then(|| grown.joining(&spec.name, 0));
+            let node = NodeLayout { address: grown.free_address()?, pod_cidr: grown.free_pods()?, etcd, spec };
+            grown.nodes.push(node);
+            grown.nodes.sort_by_key(|node| {
+                let name = node.spec.name.as_str();
+                (node.spec.role, name.len(), name.to_owned())
+            });
+        }
+        grown.balancer |= grown.control_planes().count() > 1;
+        grown.name_nodes();
+        Ok(grown)
+    }
+
+    /// The same cluster without these nodes.
+    pub fn without(&self, names: &[String]) -> Self {
+        let mut shrunk = self.next();
+        shrunk.nodes.retain(|node| !names.iter().any(|name| name == node.spec.name.as_str()));
+        shrunk.name_nodes();
+        shrunk
+    }
+
+    /// The same cluster, in which the etcd members of these control planes begin anew, from what the others have.
+    pub fn rebuilding(&self, planes: &[String]) -> Self {
+        let mut rebuilt = self.next();
+        for plane in planes {
+            let life = self.node(plane).and_then(|node| node.etcd.as_ref()).map_or(0, |start| start.life) + 1;
+            let found = rebuilt.nodes.iter().position(|node| node.spec.name.as_str() == plane);
+            if let Some(at) = found {
+                let name = rebuilt.nodes[at].spec.name.clone();
+                rebuilt.nodes[at].etcd = Some(rebuilt.joining(&name, life));
+            }
+        }
+        rebuilt
+    }
+
+    /// The same cluster, as a new version.
+    pub fn next(&self) -> Self {
+        Self { generation: self.generation + 1, ..self.clone() }
+    }
+
+    fn name_nodes(&mut self) {
+        self.spec.nodes = self.nodes.iter().map(|node| node.spec.clone()).collect();
+    }
+
+    /// A member that joins those of this layout.
+    fn joining(&self, name: &NodeName, life: u32) -> EtcdStart {
+        let mut members: Vec<NodeName> = self.control_planes().map(|node| node.spec.name.clone()).collect();
+        if !members.contains(name) {
+            members.push(name.clone());
+        }
+        EtcdStart { members, joins: true, life }
+    }
+
+    fn free_name(&self, role: Role) -> Result<NodeName, Error> {
+        let cluster = self.name();
+        let numbers = 2..=u32::MAX;
+        let names = std::iter::once(format!("{cluster}-{role}")).chain(numbers.map(|n| format!("{cluster}-{role}{n}")));
+        let free = names.into_iter().find(|name| self.node(name).is_none()).unwrap_or_default();
+        NodeName::parse(&free).map_err(|refused| Error::new(ErrorKind::Bug, refused.0))
+    }
+
+    /// The lowest address of the first quarter that nobody has: 0 is the network's, 1 the host's, the last the balancer's.
+    fn free_address(&self) -> Result<std::net::Ipv4Addr, Error> {
+        let mut all = (2..quarter(self.subnet) - 1).map(|n| nth(self.subnet, n));
+        all.find(|address| self.nodes.iter().all(|node| node.address != *address))
+            .ok_or_else(|| full(self, &format!("its network {} has no address left for a node", self.subnet)))
+    }
+
+    fn free_pods(&self) -> Result<ipnet::Ipv4Net, Error> {
+        let pods = self.spec.networking.pod_subnet;
+        let mask = self.nodes.first().map_or(24, |node| node.pod_cidr.prefix_len());
+        let mut all = pods.subnets(mask).into_iter().flatten();
+        all.find(|net| self.nodes.iter().all(|node| node.pod_cidr != *net))
+            .ok_or_else(|| full(self, &format!("the pod subnet {pods} is given out")))
+    }
+}
+
+fn full(layout: &Layout, why: &str) -> Error {
+    Error::new(ErrorKind::Environment, format!("cluster `{}` has no room for another node", layout.name()))
+        .cause(why)
+        .state("nothing was changed")
+        .hint("create a cluster with a larger `networking.nodeSubnet` or `networking.podSubnet`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::fixture::layout;
+
+    fn new(role: Role) -> NewNode {
+        NewNode { role, labels: BTreeMap::new(), taints: None }
+    }
+
+    fn names(layout: &Layout) -> Vec<&str> {
+        layout.nodes.iter().map(|node| node.spec.name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_new_node_takes_the_first_free_name_and_place() {
+        let grown = layout(1, 3).without(&["dev-worker2".into()]).with(&[new(Role::Worker)]).expect("room");
+        assert_eq!(names(&grown), ["dev-control-plane", "dev-worker", "dev-worker2", "dev-worker3"]);
+        let again = grown.node("dev-worker2").expect("there");
+        assert_eq!(
+            (again.address.to_string(), again.pod_cidr.to_string()),
+            ("10.89.0.4".into(), "10.244.2.0/24".into())
+        );
+        assert_eq!((grown.generation, grown.balancer), (3, false));
+        assert_eq!(grown.spec.nodes.len(), 4);
+    }
+
+    #[test]
+    fn control_planes_join_one_after_the_other() {
+        let grown = layout(1, 1).with(&[new(Role::ControlPlane), new(Role::ControlPlane)]).expect("room");
+        assert!(grown.balancer);
+        assert_eq!(names(&grown), ["dev-control-plane", "dev-control-plane2", "dev-control-plane3", "dev-worker"]);
+        let members = |name: &str| grown.node(name).and_then(|node| node.etcd.clone()).expect("a member");
+        assert_eq!(members("dev-control-plane").members.len(), 1);
+        assert!(!members("dev-control-plane").joins);
+        assert_eq!((members("dev-control-plane2").members.len(), members("dev-control-plane2").joins), (2, true));
+        assert_eq!(members("dev-control-plane3").members.len(), 3);
+        let taints = grown.node("dev-control-plane3").and_then(|node| node.spec.taints.clone()).expect("chosen");
+        assert_eq!(taints.len(), 1, "workers do the work");
+        assert!(grown.without(&["dev-control-plane2".into(), "dev-control-plane3".into()]).balancer, "it stays");
+    }
+
+    #[test]
+    fn a_member_that_begins_anew_has_a_folder_of_its_own() {
+        let rebuilt = layout(3, 0).rebuilding(&["dev-control-plane2".into()]);
+        let start = rebuilt.node("dev-control-plane2").and_then(|node| node.etcd.clone()).expect("a member");
+        assert_eq!((start.members.len(), start.joins, start.life), (3, true, 1));
+        assert_eq!(rebuilt.nodes[0], layout(3, 0).nodes[0]);
+    }
+}
