@@ -22,6 +22,9 @@ const STALE: Duration = Duration::from_secs(60);
 /// Our own locks end with their process, so waiting longer for them is safe.
 const WAIT_OWN: Duration = Duration::from_secs(30);
 
+/// The end of the name of our own lock, and of the one that is held while waiting for it.
+const OWN: &str = ".flock";
+const QUEUE: &str = ".queue";
 /// More than any lock of ours is long.
 const TOKEN_BYTES: u64 = 256;
 
@@ -86,8 +89,13 @@ pub(super) fn acquire(files: &[(PathBuf, PathBuf)], options: &Options, cancelled
     if let Some(state) = &options.state_dir {
         for path in own {
             // Only a courtesy among our own: a state folder that cannot be used must not keep anybody from working.
-            if let Ok(file) = open_own(state, path, options) {
+            if let (Ok(queue), Ok(file)) = (open_own(state, path, QUEUE, options), open_own(state, path, OWN, options))
+            {
+                // Whoever is first in the queue waits for the lock alone: a process that releases it and wants it again
+                // at once cannot be faster than all those who wait, time after time.
+                wait_for(WAIT_OWN, cancelled, || try_lock(&queue), || own_busy(path))?;
                 wait_for(WAIT_OWN, cancelled, || try_lock(&file), || own_busy(path))?;
+                drop(queue);
                 // Without a mark, a lock that a killed knarr left is broken only when the user says so.
                 marks.extend(mark(&file).ok().map(|mark| (path, mark)));
                 locks.own.push(file);
@@ -162,9 +170,9 @@ fn mark(mut file: &File) -> std::io::Result<String> {
     Ok(format!("{random}-{device:x}-{inode:x}"))
 }
 
-fn open_own(state: &Path, path: &Path, options: &Options) -> Result<File> {
+fn open_own(state: &Path, path: &Path, suffix: &str, options: &Options) -> Result<File> {
     fs::create_dir_all(state, 0o700, options.owner)?;
-    fs::open_to_lock(&state_file(state, path, ".flock"), options.owner)
+    fs::open_to_lock(&state_file(state, path, suffix), options.owner)
 }
 
 fn try_lock(file: &File) -> Result<bool> {

@@ -13,12 +13,13 @@ use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use knarr::kubeconfig::{Entry, Options, Paths, Store};
 
 use crate::Case;
-use crate::processes::{Background, run};
+use crate::processes::{Background, Run, run};
 use crate::scene::{Scene, kept};
 use crate::wait::seconds;
 
@@ -166,14 +167,16 @@ fn for_half_a_minute(scene: &Scene) {
             }
             ours
         });
-        let rounds: usize = libraries
-            .into_iter()
-            .map(|writer| writer.end().ok().stderr.trim().parse::<usize>().expect("the number of rounds"))
-            .sum();
-        let exports: usize = programs.into_iter().map(|program| program.join().expect("it ends well")).sum();
-        let ours = people.join().expect("it ends well");
+        // Everybody ends before anything is judged, and then the reader does.
+        let libraries: Vec<Run> = libraries.into_iter().map(Background::end).collect();
+        let programs: Vec<_> = programs.into_iter().map(ScopedJoinHandle::join).collect();
+        let people = people.join();
         done.store(true, Ordering::Relaxed);
-        reader.join().expect("it ends well");
+        reader.join().expect("it finds the file whole");
+        let rounds = libraries.into_iter().map(|writer| writer.ok().stderr.trim().parse::<usize>().expect("a number"));
+        let rounds: usize = rounds.sum();
+        let exports: usize = programs.into_iter().map(|program| program.expect("it ends well")).sum();
+        let ours = people.expect("kubectl's names stay");
         (rounds, exports, ours)
     });
     eprintln!(
