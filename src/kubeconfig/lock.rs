@@ -191,11 +191,11 @@ fn wait_for(
 ) -> Result<()> {
     let start = Instant::now();
     loop {
-        if cancelled() {
-            return Err(Error::new(ErrorKind::Interrupted, "stopped while waiting to write the kubeconfig"));
-        }
         if attempt()? {
             return Ok(());
+        }
+        if cancelled() {
+            return Err(interrupted());
         }
         if start.elapsed() >= patience {
             return Err(busy());
@@ -203,6 +203,11 @@ fn wait_for(
         // Uneven steps, so that processes which started together do not stay together.
         std::thread::sleep(Duration::from_millis(rand::random_range(10..=100)));
     }
+}
+
+/// The user has enough of it.
+pub(super) fn interrupted() -> Error {
+    Error::new(ErrorKind::Interrupted, "stopped while waiting to write the kubeconfig")
 }
 
 fn busy(path: &Path, lock: &Path) -> Error {

@@ -203,7 +203,9 @@ fn of_every_other_verb() {
                 let (_, run) = cut_off(&mut env, verb.words, Some((boundary, signal)));
                 let place = format!("{}, {signal:?} at «{boundary}»", verb.words);
                 if let Some(run) = run {
-                    assert!(matches!(run.status, 0 | 130), "{place}\n{run}");
+                    // Half a deletion helps nobody: it goes on to its end.
+                    let ended = run.status == 130 && !verb.words.starts_with("delete") || run.status == 0;
+                    assert!(ended, "{place}\n{run}");
                 }
                 completed(&env, &whole, verb, &format!("create dev {shape}"), &place);
             }
