@@ -186,7 +186,8 @@ impl Env {
             stderr: stderr.opener(),
         };
         let argv = std::iter::once("knarr").chain(words.split_whitespace()).map(Into::into).collect();
-        let status = cli::run(argv, self.environment.clone(), outside).await;
+        // The future of all commands is large; on the heap it does not make every test's own large.
+        let status = Box::pin(cli::run(argv, self.environment.clone(), outside)).await;
         let home = self.home.path().display().to_string();
         let shown = |page: &Page| page.text().replace(&home, "/home/ana");
         Transcript {
