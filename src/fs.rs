@@ -103,10 +103,11 @@ pub fn create(path: &Path, mode: u32) -> Result<File> {
         .map_err(|e| failure("create", path, &e))
 }
 
-/// Opens a file that is only there to be locked, creating it empty; `owner` counts for a new one.
+/// Opens a file that is there to be locked, creating it empty; `owner` counts for a new one.
 pub fn open_to_lock(path: &Path, owner: Option<Owner>) -> Result<File> {
     let is_new = fs::metadata(path).is_err();
     let file = OpenOptions::new()
+        .read(true)
         .write(true)
         .create(true)
         .truncate(false)
@@ -117,6 +118,11 @@ pub fn open_to_lock(path: &Path, owner: Option<Owner>) -> Result<File> {
         take_owner(&file, owner).map_err(|e| failure("give away", path, &e))?;
     }
     Ok(file)
+}
+
+/// What tells a file that was opened from every other one that exists now on this machine.
+pub fn number(file: &File) -> io::Result<(u64, u64)> {
+    file.metadata().map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// Writes a whole file; `mode` counts for a new one. For files that are ours alone and cheap to make again.

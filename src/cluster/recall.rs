@@ -25,7 +25,8 @@ pub struct Recalled {
 /// Reads the layout of a cluster out of its nodes, running or not. Of several versions the newest holds.
 pub async fn recall<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Recalled> {
     cluster.control_plane()?;
-    let asked = join_all(cluster.nodes.iter().map(|node| async move { (&node.name, layout_of(engine, &node.name).await) }));
+    let asked =
+        join_all(cluster.nodes.iter().map(|node| async move { (&node.name, layout_of(engine, &node.name).await) }));
     let (mut told, mut refused) = (Vec::new(), Vec::new());
     for (node, answer) in asked.await {
         match answer {
@@ -50,8 +51,7 @@ pub async fn recall<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Recalled
 }
 
 async fn layout_of<E: Engine>(engine: &E, node: &str) -> Result<Layout> {
-    let bytes =
-        read_file(engine, node, CLUSTER_FILE).await.map_err(|e| Error { kind: ErrorKind::Failed, ..e })?;
+    let bytes = read_file(engine, node, CLUSTER_FILE).await.map_err(|e| Error { kind: ErrorKind::Failed, ..e })?;
     serde_json::from_slice(&bytes)
         .map_err(|e| Error::failed(format!("`{CLUSTER_FILE}` of node `{node}` is not what knarr wrote")).cause(e))
 }

@@ -44,7 +44,7 @@ use crate::engine::{Engine, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
 use crate::image::versions;
-use crate::kubeconfig::{ContextChange, Entry, Options, Outcome, Paths, Store};
+use crate::kubeconfig::{ContextChange, Entry, Options, Outcome, Paths, Store, context_name};
 use crate::kubernetes::Access;
 use crate::report::{Event, Reporter, Steps};
 
@@ -166,7 +166,10 @@ impl<E: Engine> Session<E> {
     /// Writes a cluster's kubeconfig entry and says what became of the current context.
     pub async fn remember_context(&self, store: &Store, entry: Entry, switch: bool) -> Result<Outcome> {
         let (store, interrupt) = (store.clone(), self.outside.interrupt.clone());
+        let what = format!("kubeconfig: write context `{}`", context_name(&entry.cluster));
+        self.reporter.event(Event::Detail(format!("{what}: begun")));
         let outcome = blocking(move || store.merge(&entry, switch, &|| interrupt.is_interrupted())).await?;
+        self.reporter.event(Event::Detail(format!("{what}: done")));
         self.tell(&outcome);
         Ok(outcome)
     }

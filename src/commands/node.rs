@@ -1,7 +1,7 @@
 //! Adds nodes to a living cluster and removes them.
 
-use super::reshape::{Found, find, reshape};
 use super::Session;
+use super::reshape::{Found, find, reshape};
 use crate::cli::args::node::{Add, Delete};
 use crate::cluster::{self, Recalled};
 use crate::engine::{ContainerState, Engine};
@@ -26,7 +26,8 @@ pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
     }
     if target.balancer && !layout.balancer {
         let first = &layout.first_control_plane().spec.name;
-        session.warn(format!("`{first}` restarts, for its port {} moves to a balancer: its pods start again", layout.api));
+        session
+            .warn(format!("`{first}` restarts, for its port {} moves to a balancer: its pods start again", layout.api));
     }
     let wish = wish(Verb::Grow, target, &found, &args.manner);
     reshape(session, &found, wish, &args.manner).await
@@ -103,7 +104,9 @@ fn must_be_whole<E>(found: &Found<E>) -> Result<()> {
     let error = Error::failed(format!("cluster `{name}` is {}", state.as_str().to_lowercase()));
     let error = missing.iter().fold(error, |error, gone| error.cause(format!("`{gone}` is missing")));
     let error = behind.iter().fold(error, |error, old| error.cause(format!("`{old}` does not know the last change")));
-    Err(error.hint(format!("see how it is with `knarr status {name}`; bring it back with `knarr start {name}` or `knarr repair {name}`")))
+    Err(error.hint(format!(
+        "see how it is with `knarr status {name}`; bring it back with `knarr start {name}` or `knarr repair {name}`"
+    )))
 }
 
 /// The nodes to remove, if the cluster can do without them.
@@ -118,9 +121,8 @@ fn chosen<E>(found: &Found<E>, names: &[String]) -> Result<Vec<String>> {
         return Err(Error::new(ErrorKind::NotFound, format!("cluster `{cluster}` has no node {}", unknown.join(", ")))
             .hint(format!("list its nodes with `knarr get nodes --name {cluster}`")));
     }
-    let runs = |name: &str| {
-        found.cluster.nodes.iter().any(|node| node.name == name && node.state == ContainerState::Running)
-    };
+    let runs =
+        |name: &str| found.cluster.nodes.iter().any(|node| node.name == name && node.state == ContainerState::Running);
     let planes: Vec<&str> = layout.control_planes().map(|node| node.spec.name.as_str()).collect();
     let left: Vec<&str> = planes.iter().copied().filter(|plane| !removed.iter().any(|r| r == plane)).collect();
     if left.is_empty() {
@@ -132,7 +134,13 @@ fn chosen<E>(found: &Found<E>, names: &[String]) -> Result<Vec<String>> {
     // etcd must agree to each removal, and must still be able to agree afterwards.
     if left.len() < planes.len() && (well(&planes) < quorum(planes.len()) || well(&left) < quorum(left.len())) {
         return Err(Error::failed(format!("removing {} would leave etcd without a majority", names.join(", ")))
-            .cause(format!("{} of {} control planes run; of the {} that stay, {} do", well(&planes), planes.len(), left.len(), well(&left)))
+            .cause(format!(
+                "{} of {} control planes run; of the {} that stay, {} do",
+                well(&planes),
+                planes.len(),
+                left.len(),
+                well(&left)
+            ))
             .hint(format!("first bring the others back with `knarr start {cluster}` or `knarr repair {cluster}`")));
     }
     Ok(removed)

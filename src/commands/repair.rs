@@ -52,7 +52,9 @@ fn say<E: Engine>(session: &Session<E>, found: &Found<E>, broken: &[String]) {
         session.note(format!("`{name}` is gone: it is made anew"));
     }
     for name in broken {
-        session.note(format!("etcd on `{name}` cannot use its data: it gets a copy of the others', and the broken data stays where it is"));
+        session.note(format!(
+            "etcd on `{name}` cannot use its data: it gets a copy of the others', and the broken data stays where it is"
+        ));
     }
     for name in &found.recalled.behind {
         session.note(format!("`{name}` does not know the last change: it is told"));
@@ -90,5 +92,8 @@ fn majority<E>(found: &Found<E>, broken: &[String]) -> Result<()> {
     Err(Error::failed(format!("the data of cluster `{}` cannot be made anew", found.cluster.name))
         .cause(format!("{} of {} members of etcd are lost: {}", lost.len(), planes.len(), lost.join(", ")))
         .hint(format!("look at what is left with `knarr logs --name {} -c etcd`", found.cluster.name))
-        .hint(format!("give the data up and begin anew with `knarr delete cluster {0}` and `knarr create cluster {0}`", found.cluster.name)))
+        .hint(format!(
+            "give the data up and begin anew with `knarr delete cluster {0}` and `knarr create cluster {0}`",
+            found.cluster.name
+        )))
 }

@@ -139,13 +139,8 @@ async fn undo<E: Engine, F: Future<Output = Result<execute::Created>>>(
     let cluster = cluster::find(&*found.engine, &found.cluster.name).await?;
     let added: Vec<String> =
         names(&wish.target).into_iter().filter(|name| found.recalled.layout.node(name).is_none()).collect();
-    let back = Wish {
-        verb: Verb::Shrink,
-        target: wish.target.without(&added),
-        abandoned: added,
-        wait: false,
-        ..wish.clone()
-    };
+    let back =
+        Wish { verb: Verb::Shrink, target: wish.target.without(&added), abandoned: added, wait: false, ..wish.clone() };
     carry_out(Plan::reshape(&living(&cluster, &wish.target), &back)?).await.map(drop)
 }
 
@@ -155,6 +150,8 @@ fn told(error: Error, undone: Result<()>, cluster: &str) -> Error {
         Err(e) => error
             .cause(format!("taking it back failed too: {}", e.message))
             .state("some of what was added may be left")
-            .hint(format!("complete it with `knarr repair {cluster}`, or remove what was added with `knarr node delete`")),
+            .hint(format!(
+                "complete it with `knarr repair {cluster}`, or remove what was added with `knarr node delete`"
+            )),
     }
 }

@@ -7,8 +7,8 @@ use super::failure::Failure;
 use super::{RETRY, Run};
 use crate::engine::{Engine, ExecOutcome, ExecSpec, op};
 use crate::error::{Error, Result};
-use crate::node::paths::{ETCD_CA, ETCD_CLIENT_PORT, pki, program};
 use crate::node;
+use crate::node::paths::{ETCD_CA, ETCD_CLIENT_PORT, pki, program};
 use crate::plan::Through;
 use crate::spec::values::NodeName;
 
@@ -84,7 +84,12 @@ impl<E: Engine> Run<'_, E> {
 
     /// Gives a member its vote. etcd refuses while it is behind, and nothing tells when it no longer is, so it is asked
     /// again and again; meanwhile the member is heard of through its own agent.
-    pub(super) async fn promote_etcd(&self, node: &str, through: &Through, progress: super::Progress<'_>) -> Outcome<()> {
+    pub(super) async fn promote_etcd(
+        &self,
+        node: &str,
+        through: &Through,
+        progress: super::Progress<'_>,
+    ) -> Outcome<()> {
         self.listen_to(node);
         let promoting = async {
             progress(&format!("etcd on {node} is starting"));

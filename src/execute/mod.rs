@@ -8,6 +8,7 @@ mod board;
 mod change;
 mod etcd;
 mod failure;
+mod place;
 pub mod timings;
 pub mod undo;
 mod wait;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::board::Board;
 use self::failure::Failure;
+use self::place::Place;
 use self::timings::Timings;
 use crate::engine::{ContainerSpec, Engine, EngineError, EngineErrorKind, EngineResult, NetworkSpec, archive, op};
 use crate::error::{Error, ErrorKind, Result};
@@ -174,7 +176,10 @@ impl<'a, E: Engine> Run<'a, E> {
             let shown = steps.start(&phase.title);
             let board = Board::new(&shown, phase.steps.len());
             // Every step is joined, whatever the others do: nothing may come into being after the undo.
-            let work = join_all(phase.steps.iter().enumerate().map(|(at, step)| self.shown_step(step, &board, at)));
+            let work = join_all(phase.steps.iter().enumerate().map(|(at, step)| {
+                let place = Place::new(&steps, index, at, step);
+                place.told(self.shown_step(step, &board, at))
+            }));
             let outcomes = tokio::select! {
                 biased;
                 outcomes = work => outcomes,
@@ -357,7 +362,7 @@ impl<'a, E: Engine> Run<'a, E> {
         if let Ok(mut calls) = self.in_flight.lock() {
             calls.push(words.clone());
         }
-        let answer = call.await;
+        let answer = place::telling(&words, call).await;
         if let Ok(mut calls) = self.in_flight.lock()
             && let Some(at) = calls.iter().position(|c| *c == words)
         {

@@ -1,7 +1,12 @@
 //! Locks on kubeconfig files: the `<file>.lock` that kubectl makes, and one of our own so that knarr's processes queue.
+//!
+//! A `.lock` outlives a process that is killed, our own lock does not. So the first says which of the second its maker
+//! held: whoever holds that one now knows that the maker is gone, and need not ask for `--break-lock`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,22 +22,26 @@ const STALE: Duration = Duration::from_secs(60);
 /// Our own locks end with their process, so waiting longer for them is safe.
 const WAIT_OWN: Duration = Duration::from_secs(30);
 
+/// The end of the name of our own lock, and of the one that is held while waiting for it.
+const OWN: &str = ".flock";
+const QUEUE: &str = ".queue";
+/// More than any lock of ours is long.
+const TOKEN_BYTES: u64 = 256;
+
 /// Locks held until dropped.
 pub(super) struct Locks {
-    // Released before the flocks, in reverse order of taking.
-    made: Vec<PathBuf>,
+    // Released before our own, in reverse order of taking; each with what stands in it.
+    made: Vec<(PathBuf, String)>,
     own: Vec<File>,
-    token: String,
     /// What the user should know.
     pub(super) notes: Vec<String>,
 }
 
 impl Drop for Locks {
     fn drop(&mut self) {
-        for lock in self.made.drain(..).rev() {
+        for (lock, token) in self.made.drain(..).rev() {
             // Somebody may have broken ours and made their own; that one stays.
-            let is_ours = fs::read_if_exists(&lock, 256).is_ok_and(|c| c.is_some_and(|c| c == self.token.as_bytes()));
-            if is_ours {
+            if content(&lock).as_deref() == Some(token.as_str()) {
                 let _ = fs::remove_file(&lock);
             }
         }
@@ -69,47 +78,101 @@ pub(super) fn acquire(files: &[(PathBuf, PathBuf)], options: &Options, cancelled
     let mut own: Vec<&Path> = files.iter().map(|(_, resolved)| resolved.as_path()).collect();
     own.sort_unstable();
     own.dedup();
-    let mut paths: Vec<&PathBuf> = files.iter().flat_map(|(named, resolved)| [named, resolved]).collect();
-    paths.sort_unstable();
-    paths.dedup();
+    // Every name that is locked, and the file it leads to.
+    let names: BTreeMap<&PathBuf, &Path> = files
+        .iter()
+        .flat_map(|(named, resolved)| [(named, resolved.as_path()), (resolved, resolved.as_path())])
+        .collect();
 
-    // A random part, so that a process id used again is no proof of ownership.
-    let token = format!("knarr pid {} {:016x}\n", std::process::id(), rand::random::<u64>());
-    let mut locks = Locks { made: Vec::new(), own: Vec::new(), token, notes: Vec::new() };
+    let mut locks = Locks { made: Vec::new(), own: Vec::new(), notes: Vec::new() };
+    let mut marks: BTreeMap<&Path, String> = BTreeMap::new();
     if let Some(state) = &options.state_dir {
         for path in own {
             // Only a courtesy among our own: a state folder that cannot be used must not keep anybody from working.
-            if let Ok(file) = open_own(state, path, options) {
+            if let (Ok(queue), Ok(file)) = (open_own(state, path, QUEUE, options), open_own(state, path, OWN, options))
+            {
+                // Whoever is first in the queue waits for the lock alone: a process that releases it and wants it again
+                // at once cannot be faster than all those who wait, time after time.
+                wait_for(WAIT_OWN, cancelled, || try_lock(&queue), || own_busy(path))?;
                 wait_for(WAIT_OWN, cancelled, || try_lock(&file), || own_busy(path))?;
+                drop(queue);
+                // Without a mark, a lock that a killed knarr left is broken only when the user says so.
+                marks.extend(mark(&file).ok().map(|mark| (path, mark)));
                 locks.own.push(file);
             }
         }
     }
-    for path in paths {
+    for (path, resolved) in names {
         let folder = fs::folder_of(path);
         // Such a file can at most be written in place, which its writer says.
         if fs::facts(folder)?.is_none() || !fs::may_write(folder) {
             continue;
         }
-        let lock = lock_path(path);
+        let (lock, mark) = (lock_path(path), marks.get(resolved));
+        let token = token(mark);
         let make = || {
-            if options.break_lock
+            if let Some(maker) = mark.and_then(|mark| gone_maker(&lock, mark))
+                && fs::remove_file(&lock)?
+            {
+                locks
+                    .notes
+                    .push(format!("removed the lock `{}` of knarr, process {maker}, which is gone", lock.display()));
+            } else if options.break_lock
                 && let Some(age) = stale_for(&lock)
                 && fs::remove_file(&lock)?
             {
                 locks.notes.push(format!("broke the lock `{}`, {} old", lock.display(), words(age)));
             }
-            fs::create_new(&lock, locks.token.as_bytes(), 0o600)
+            fs::create_new(&lock, token.as_bytes(), 0o600)
         };
         wait_for(options.lock_wait, cancelled, make, || busy(path, &lock))?;
-        locks.made.push(lock);
+        locks.made.push((lock, token));
     }
     Ok(locks)
 }
 
-fn open_own(state: &Path, path: &Path, options: &Options) -> Result<File> {
+/// What stands in a lock of ours: the process, something random, so that a process id used again is no proof of
+/// ownership, and the mark of our own lock on the file.
+fn token(mark: Option<&String>) -> String {
+    let mark = mark.map_or("", String::as_str);
+    format!("knarr pid {} {:016x} {mark}\n", std::process::id(), rand::random::<u64>())
+}
+
+/// The process that made a lock and then ended without removing it. `mark` is that of our own lock, which is held: no
+/// process that holds it can be alive beside this one.
+fn gone_maker(lock: &Path, mark: &str) -> Option<u32> {
+    let (pid, rest) = maker(&content(lock)?)?;
+    (rest.split(' ').nth(1)? == mark).then_some(pid)
+}
+
+/// The process id in a lock of ours, and what stands behind it.
+fn maker(content: &str) -> Option<(u32, String)> {
+    let (pid, rest) = content.strip_prefix("knarr pid ")?.split_once(' ')?;
+    Some((pid.parse().ok()?, rest.trim_end().to_owned()))
+}
+
+fn content(lock: &Path) -> Option<String> {
+    String::from_utf8(fs::read_if_exists(lock, TOKEN_BYTES).ok()??).ok()
+}
+
+/// What tells our own lock, which is held, from that of every other state folder: something random that stands in it,
+/// and its number on this machine, since folders are copied together with what is in them.
+fn mark(mut file: &File) -> std::io::Result<String> {
+    let mut random = String::new();
+    file.read_to_string(&mut random)?;
+    if random.len() != 16 {
+        random = format!("{:016x}", rand::random::<u64>());
+        file.set_len(0)?;
+        file.rewind()?;
+        file.write_all(random.as_bytes())?;
+    }
+    let (device, inode) = fs::number(file)?;
+    Ok(format!("{random}-{device:x}-{inode:x}"))
+}
+
+fn open_own(state: &Path, path: &Path, suffix: &str, options: &Options) -> Result<File> {
     fs::create_dir_all(state, 0o700, options.owner)?;
-    fs::open_to_lock(&state_file(state, path, ".flock"), options.owner)
+    fs::open_to_lock(&state_file(state, path, suffix), options.owner)
 }
 
 fn try_lock(file: &File) -> Result<bool> {
@@ -128,11 +191,11 @@ fn wait_for(
 ) -> Result<()> {
     let start = Instant::now();
     loop {
-        if cancelled() {
-            return Err(Error::new(ErrorKind::Interrupted, "stopped while waiting to write the kubeconfig"));
-        }
         if attempt()? {
             return Ok(());
+        }
+        if cancelled() {
+            return Err(interrupted());
         }
         if start.elapsed() >= patience {
             return Err(busy());
@@ -142,12 +205,15 @@ fn wait_for(
     }
 }
 
+/// The user has enough of it.
+pub(super) fn interrupted() -> Error {
+    Error::new(ErrorKind::Interrupted, "stopped while waiting to write the kubeconfig")
+}
+
 fn busy(path: &Path, lock: &Path) -> Error {
-    let content = fs::read_if_exists(lock, 256).ok().flatten().unwrap_or_default();
-    let holder = String::from_utf8(content)
-        .ok()
-        .and_then(|c| c.strip_prefix("knarr pid ")?.split(' ').next()?.parse::<u32>().ok())
-        .map_or_else(|| "kubectl or another program".to_owned(), |pid| format!("knarr, process {pid}"));
+    let holder = content(lock)
+        .and_then(|content| maker(&content))
+        .map_or_else(|| "kubectl or another program".to_owned(), |(pid, _)| format!("knarr, process {pid}"));
     let age = age(lock).unwrap_or_default();
     let error = Error::new(ErrorKind::Environment, format!("kubeconfig `{}` is locked", path.display()))
         .cause(format!("`{}` is there since {}, made by {holder}", lock.display(), words(age)));

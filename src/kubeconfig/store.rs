@@ -119,6 +119,9 @@ impl Store {
     ///
     /// As [`Store::preflight`], and if a lock stays taken or `cancelled` says so. The file is then as it was.
     pub fn merge(&self, entry: &Entry, switch: bool, cancelled: &dyn Fn() -> bool) -> Result<Outcome> {
+        if cancelled() {
+            return Err(lock::interrupted());
+        }
         let target = self.paths.target();
         let resolved = fs::resolve_links(target)?;
         check_writable(target, &resolved)?;
@@ -149,7 +152,8 @@ impl Store {
     }
 
     /// Takes a cluster out of every file; with `create_id`, only what that run wrote. If it was current, the context
-    /// before it is current again, if that still exists. Nothing to do is success.
+    /// before it is current again, if that still exists. Nothing to do is success. Half a deletion helps nobody: what was
+    /// cancelled goes on unless it would have to wait for a lock.
     ///
     /// # Errors
     ///

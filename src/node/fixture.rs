@@ -17,22 +17,20 @@ pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
     let members: Vec<NodeName> = (0..control_planes).map(|n| name(Role::ControlPlane, n)).collect();
     let nodes: Vec<NodeLayout> = roles
         .zip(2u8..)
-        .map(|((role, n), host)| {
-            NodeLayout {
-                spec: NodeSpec {
-                    name: name(role, n),
-                    role,
-                    image: None,
-                    labels: BTreeMap::new(),
-                    taints: Some(crate::node::default_taints(role, workers > 0)),
-                    limits: Limits::default(),
-                    mounts: Vec::new(),
-                    ports: Vec::new(),
-                },
-                address: Ipv4Addr::new(10, 89, 0, host),
-                pod_cidr: format!("10.244.{}.0/24", host - 2).parse().expect("a subnet"),
-                etcd: (role == Role::ControlPlane).then(|| EtcdStart { members: members.clone(), joins: false, life: 0 }),
-            }
+        .map(|((role, n), host)| NodeLayout {
+            spec: NodeSpec {
+                name: name(role, n),
+                role,
+                image: None,
+                labels: BTreeMap::new(),
+                taints: Some(crate::node::default_taints(role, workers > 0)),
+                limits: Limits::default(),
+                mounts: Vec::new(),
+                ports: Vec::new(),
+            },
+            address: Ipv4Addr::new(10, 89, 0, host),
+            pod_cidr: format!("10.244.{}.0/24", host - 2).parse().expect("a subnet"),
+            etcd: (role == Role::ControlPlane).then(|| EtcdStart { members: members.clone(), joins: false, life: 0 }),
         })
         .collect();
     Layout {

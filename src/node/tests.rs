@@ -264,7 +264,8 @@ fn every_named_file_is_rendered() {
                 _ => None,
             });
             for word in texts.flat_map(|text| text.split(['"', '=', '\\'])) {
-                let is_ours = word.starts_with("/var/lib/knarr/kubernetes/") || word.starts_with("/var/lib/kubelet/pki/");
+                let is_ours =
+                    word.starts_with("/var/lib/knarr/kubernetes/") || word.starts_with("/var/lib/kubelet/pki/");
                 assert!(!is_ours || known.contains(word), "{word} is named but not rendered");
             }
         }

@@ -64,7 +64,6 @@ pub enum Action {
 /// The control plane on which a program of the cluster runs that changes another node.
 pub type Through = NodeName;
 
-
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let node = &self.node;
@@ -81,7 +80,9 @@ impl fmt::Display for Change {
             Action::JoinEtcd(through) => write!(f, "announce {node} to etcd, on {through}"),
             Action::PromoteEtcd(through) => write!(f, "give {node} a vote in etcd, on {through}"),
             Action::LeaveEtcd(through) => write!(f, "take {node} out of etcd, on {through}"),
-            Action::Drain { force: true, .. } => write!(f, "move the pods of {node} elsewhere, ending those nobody makes anew"),
+            Action::Drain { force: true, .. } => {
+                write!(f, "move the pods of {node} elsewhere, ending those nobody makes anew")
+            }
             Action::Drain { .. } => write!(f, "move the pods of {node} elsewhere"),
             Action::Forget => write!(f, "delete the Node {node}"),
         }
@@ -191,7 +192,7 @@ impl Plan {
         for (number, phase) in self.phases.iter().enumerate() {
             writeln!(f, "\n{}. {}", number + 1, phase.title)?;
             for step in &phase.steps {
-                writeln!(f, "   {}", in_words(step))?;
+                writeln!(f, "   {step}")?;
             }
         }
         Ok(())
@@ -199,7 +200,7 @@ impl Plan {
 
     pub(super) fn changes_to_json(&self) -> Value {
         let phase = |phase: &Phase| {
-            let steps: Vec<String> = phase.steps.iter().map(in_words).collect();
+            let steps: Vec<String> = phase.steps.iter().map(ToString::to_string).collect();
             json!({"title": phase.title, "steps": steps})
         };
         json!({
@@ -207,16 +208,6 @@ impl Plan {
             "verb": self.verb.done(),
             "phases": self.phases.iter().map(phase).collect::<Vec<_>>(),
         })
-    }
-}
-
-fn in_words(step: &Step) -> String {
-    match step {
-        Step::Change(change) => change.to_string(),
-        Step::Await(milestone) => milestone.title().to_owned(),
-        Step::StartNode(node) => format!("make and start {}", node.container.name),
-        Step::AdoptNodes => "label and number the Nodes".to_owned(),
-        other => format!("{other:?}"),
     }
 }
 

@@ -25,8 +25,8 @@ use crate::engine::{ContainerSpec, NetworkSpec};
 use crate::error::{Error, ErrorKind};
 use crate::node::default_taints;
 use crate::node::render::{self, FileSpec};
-use crate::spec::{ClusterSpec, NodeSpec};
 use crate::spec::values::NodeName;
+use crate::spec::{ClusterSpec, NodeSpec};
 
 /// What was found out or chosen about this host before planning, so that planning itself is pure.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -259,7 +259,11 @@ fn lay_out(mut spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
             spec: node.clone(),
             address: nth(subnet, next_address.next().unwrap_or(2)),
             pod_cidr,
-            etcd: (node.role == Role::ControlPlane).then(|| EtcdStart { members: members.clone(), joins: false, life: 0 }),
+            etcd: (node.role == Role::ControlPlane).then(|| EtcdStart {
+                members: members.clone(),
+                joins: false,
+                life: 0,
+            }),
         })
         .collect();
     let api_port = spec.networking.api_port.unwrap_or(choices.api_port);

@@ -85,7 +85,7 @@ mod tests {
         assert!(!plain.contains_key(EXPIRES) && !plain.contains_key(OWNER));
         let at = OffsetDateTime::UNIX_EPOCH + Duration::seconds(1_796_000_000);
         let layout = Layout { expires: Some(at), owner: Some("github:acme/web:7:1".into()), ..fixture::layout(1, 0) };
-        let labels = labels(&layout, Some(Role::Worker));
+        let labels = labels(&layout, Some("worker"));
         assert_eq!(labels[EXPIRES], "2026-11-30T00:53:20Z");
         assert_eq!((labels[OWNER].as_str(), labels[ROLE].as_str()), ("github:acme/web:7:1", "worker"));
         assert_eq!(expires(&labels), Some(at));

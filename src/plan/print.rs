@@ -41,12 +41,8 @@ impl fmt::Display for Plan {
                             writeln!(f, "     file {:04o} {} ({})", file.mode, file.path, file.content.describe())?;
                         }
                     }
-                    Step::Await(milestone) => writeln!(f, "   {}", milestone.title())?,
-                    Step::ApplyRights => writeln!(f, "   apply the components' ClusterRoleBindings")?,
-                    Step::AdoptNodes => writeln!(f, "   label, taint and number the Nodes as they register")?,
-                    Step::Change(change) => writeln!(f, "   {change}")?,
-                    Step::ApplySystem => writeln!(f, "   apply {}", crate::manifests::SYSTEM_NAMES.join(", "))?,
                     Step::ApplyAddons => addons(f, &layout.spec.addons)?,
+                    other => writeln!(f, "   {other}")?,
                 }
             }
         }
@@ -65,6 +61,23 @@ impl fmt::Display for Plan {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Step {
+    /// What is done, in a few words: `make and start dev-worker`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateNetwork(network) => write!(f, "create network {}", network.name),
+            Self::ClaimName(container) => write!(f, "claim {}", container.name),
+            Self::StartNode(node) => write!(f, "make and start {}", node.container.name),
+            Self::Await(milestone) => f.write_str(milestone.title()),
+            Self::ApplyRights => f.write_str("apply the components' ClusterRoleBindings"),
+            Self::AdoptNodes => f.write_str("label, taint and number the Nodes as they register"),
+            Self::ApplySystem => write!(f, "apply {}", crate::manifests::SYSTEM_NAMES.join(", ")),
+            Self::ApplyAddons => f.write_str("apply the addons"),
+            Self::Change(change) => change.fmt(f),
+        }
     }
 }
 

@@ -104,7 +104,11 @@ fn behind_balancer(layout: &Layout) -> Vec<Phase> {
     let plane = layout.first_control_plane();
     let node = name(plane);
     vec![
-        alone(format!("stopping {node} to move its port to a balancer"), format!("stopped {node}"), change(node, Action::Stop)),
+        alone(
+            format!("stopping {node} to move its port to a balancer"),
+            format!("stopped {node}"),
+            change(node, Action::Stop),
+        ),
         alone(
             format!("removing the container of {node}, not its data"),
             format!("removed the container of {node}, not its data"),
@@ -186,7 +190,8 @@ fn telling(living: &Living, known: &Layout, wish: &Wish) -> Option<Phase> {
         steps.extend(put(&names::balancer(new.name()), render::balancer_files(new), &render::balancer_files(known)));
     }
     let what = super::some(steps.len(), "container");
-    (!steps.is_empty()).then(|| phase(format!("telling {what} of the change"), format!("told {what} of the change"), steps))
+    (!steps.is_empty())
+        .then(|| phase(format!("telling {what} of the change"), format!("told {what} of the change"), steps))
 }
 
 /// Puts the files that differ. Certificates stay as they are: what they say depends on their own node alone.

@@ -103,9 +103,8 @@ impl Layout {
     /// The lowest address of the first quarter that nobody has: 0 is the network's, 1 the host's, the last the balancer's.
     fn free_address(&self) -> Result<std::net::Ipv4Addr, Error> {
         let mut all = (2..quarter(self.subnet) - 1).map(|n| nth(self.subnet, n));
-        all.find(|address| self.nodes.iter().all(|node| node.address != *address)).ok_or_else(|| {
-            full(self, &format!("its network {} has no address left for a node", self.subnet))
-        })
+        all.find(|address| self.nodes.iter().all(|node| node.address != *address))
+            .ok_or_else(|| full(self, &format!("its network {} has no address left for a node", self.subnet)))
     }
 
     fn free_pods(&self) -> Result<ipnet::Ipv4Net, Error> {
@@ -142,7 +141,10 @@ mod tests {
         let grown = layout(1, 3).without(&["dev-worker2".into()]).with(&[new(Role::Worker)]).expect("room");
         assert_eq!(names(&grown), ["dev-control-plane", "dev-worker", "dev-worker2", "dev-worker3"]);
         let again = grown.node("dev-worker2").expect("there");
-        assert_eq!((again.address.to_string(), again.pod_cidr.to_string()), ("10.89.0.4".into(), "10.244.2.0/24".into()));
+        assert_eq!(
+            (again.address.to_string(), again.pod_cidr.to_string()),
+            ("10.89.0.4".into(), "10.244.2.0/24".into())
+        );
         assert_eq!((grown.generation, grown.balancer), (3, false));
         assert_eq!(grown.spec.nodes.len(), 4);
     }

@@ -8,7 +8,7 @@ pub const CASES: &[Case] =
     &[("a_foreign_entry_survives", a_foreign_entry_survives), ("only_where_it_was_told", only_where_it_was_told)];
 
 /// Somebody's file, with things that a careless rewrite would lose.
-const FOREIGN: &str = r#"# my clusters; do not touch
+pub const FOREIGN: &str = r#"# my clusters; do not touch
 apiVersion: v1
 kind: Config
 preferences: {colors: true}

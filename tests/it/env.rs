@@ -57,8 +57,13 @@ pub struct Env {
     /// Whether somebody still reads stdout.
     pub stdout_open: bool,
     pub host: fn() -> Host,
+    /// Hears each line on stderr while the program writes it.
+    pub listener: Option<Listener>,
     home: TempDir,
 }
+
+/// Hears what a program writes.
+pub type Listener = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What a run printed and how it ended.
 pub struct Transcript {
@@ -84,6 +89,7 @@ impl fmt::Display for Transcript {
 struct Page {
     bytes: Arc<Mutex<Vec<u8>>>,
     closed: bool,
+    listener: Option<Listener>,
 }
 
 impl Write for Page {
@@ -92,6 +98,9 @@ impl Write for Page {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         self.bytes.lock().expect("no writer panics").extend_from_slice(bytes);
+        if let Some(listener) = &self.listener {
+            listener(&String::from_utf8_lossy(bytes));
+        }
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -113,7 +122,7 @@ impl Page {
 impl Env {
     /// A usual machine: the node image is here, agents and API servers are well, the user has another context.
     pub fn new() -> Self {
-        let home = TempDir::new().expect("a folder");
+        let home = in_memory().expect("a folder");
         let engine = FakeEngine::new();
         // The fake's clock stands still, the machine's does not.
         engine.set_info(|info| info.clock = None);
@@ -134,6 +143,7 @@ impl Env {
             stdin: Vec::new(),
             stdout_open: true,
             host: || Host::new(Blank),
+            listener: None,
             home,
         };
         std::fs::create_dir(env.home.path().join(".kube")).expect("a folder");
@@ -163,7 +173,8 @@ impl Env {
 
     /// Runs `knarr` with these words and this Ctrl-C.
     pub async fn run(&self, words: &str, interrupt: Interrupt) -> Transcript {
-        let (stdout, stderr) = (Page { closed: !self.stdout_open, ..Page::default() }, Page::default());
+        let stdout = Page { closed: !self.stdout_open, ..Page::default() };
+        let stderr = Page { listener: self.listener.clone(), ..Page::default() };
         let (engine, refusal, stdin) = (self.engine.clone(), self.docker.clone(), self.stdin.clone());
         let outside = Outside {
             docker: Arc::new(move |_| ready(refusal.clone().map_or_else(|| Ok(engine.clone()), Err)).boxed()),
@@ -175,7 +186,8 @@ impl Env {
             stderr: stderr.opener(),
         };
         let argv = std::iter::once("knarr").chain(words.split_whitespace()).map(Into::into).collect();
-        let status = cli::run(argv, self.environment.clone(), outside).await;
+        // The future of all commands is large; on the heap it does not make every test's own large.
+        let status = Box::pin(cli::run(argv, self.environment.clone(), outside)).await;
         let home = self.home.path().display().to_string();
         let shown = |page: &Page| page.text().replace(&home, "/home/ana");
         Transcript {
@@ -190,6 +202,12 @@ impl Env {
     pub fn left(&self) -> Vec<String> {
         self.engine.left()
     }
+}
+
+/// A folder that costs no disk: each write of a kubeconfig waits until it is safe there, and tests write thousands.
+fn in_memory() -> io::Result<TempDir> {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() }
 }
 
 /// What the user has before knarr comes.

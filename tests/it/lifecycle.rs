@@ -501,7 +501,8 @@ async fn old_certificates_are_renewed_on_the_way() {
     let _filters = filtered();
     let env = created("--workers 1").await;
     assert_eq!(env.knarr("certs check dev").await.status, 0);
-    let (kubeconfig, ca) = (env.kubeconfig(), env.engine.file("dev-control-plane", "/var/lib/knarr/kubernetes/pki/ca.crt"));
+    let (kubeconfig, ca) =
+        (env.kubeconfig(), env.engine.file("dev-control-plane", "/var/lib/knarr/kubernetes/pki/ca.crt"));
     for (left, stop) in
         [(time::Duration::days(100), true), (time::Duration::minutes(3), false), (-time::Duration::MINUTE, false)]
     {

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at the files of the repository as they are")]
 
 mod config;
+mod crash;
 mod create;
 mod delete;
 mod env;

@@ -125,6 +125,39 @@ fn a_killed_writer_loses_nothing_and_its_temporary_file_is_swept() {
     store.merge(&entry("dev", "1"), true, &never).unwrap();
 }
 
+/// Our own lock ended with the process, and tells that the one which kubectl knows has no owner any more.
+#[test]
+fn the_lock_of_a_killed_knarr_is_no_obstacle_to_the_next_one() {
+    let scene = Scene::new();
+    scene.write("config", &format!("{BEFORE}# {}\n", "x".repeat(200_000)));
+    let dies = |state: &Path| {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "ulimit -c 0; ulimit -f 64; exec \"$0\" --exact kubeconfig::tests::faults::child"])
+            .arg(std::env::current_exe().unwrap())
+            .env(CHILD, scene.path("config"))
+            .env(CHILD_STATE, state);
+        assert!(command.output().unwrap().status.signal().is_some(), "the file size limit was to kill it");
+        assert!(scene.path("config.lock").exists());
+    };
+    dies(&scene.path("state"));
+    let outcome = scene.store(&["config"]).merge(&entry("dev", "1"), true, &never).unwrap();
+    assert!(outcome.notes[0].contains("which is gone"), "{:?}", outcome.notes);
+    scene.store(&["config"]).remove("dev", None, &never).unwrap();
+    assert_eq!(scene.litter(), Vec::<String>::new());
+    // Of one with another state folder nothing is known: it may be alive, in a container or on another machine.
+    dies(&scene.path("elsewhere"));
+    let error = scene.store(&["config"]).remove("dev", None, &never).unwrap_err();
+    assert!(error.causes[0].contains("made by knarr, process "), "{error}");
+    // Nor does a copy of the folder prove anything.
+    std::fs::remove_dir_all(scene.path("state")).unwrap();
+    std::fs::create_dir(scene.path("state")).unwrap();
+    for path in fs::list(&scene.path("elsewhere")).unwrap() {
+        std::fs::copy(&path, scene.path("state").join(path.file_name().unwrap())).unwrap();
+    }
+    assert!(scene.store(&["config"]).remove("dev", None, &never).is_err());
+}
+
 /// Runs [`child`] in a copy of this test binary that `nobody` can run too.
 fn child_command(scene: &Scene) -> Command {
     let copy = scene.path("test-binary");
@@ -155,7 +188,7 @@ fn a_file_in_a_folder_that_is_not_writable_is_written_in_place() {
     assert!(output.status.success(), "{output:?}");
     assert!(scene.read("kube/config").contains("knarr-dev"));
     let left: Vec<_> = fs::list(&scene.path("state")).unwrap();
-    assert_eq!(left.len(), 1, "only the lock, no copy: {left:?}");
+    assert_eq!(left.len(), 2, "only the lock and its queue, no copy: {left:?}");
     // Without a place for a safety copy nothing is written.
     std::fs::write(&path, BEFORE).unwrap();
     let output = command.env_remove(CHILD_STATE).output().unwrap();
