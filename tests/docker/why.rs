@@ -179,7 +179,66 @@ fn what_docker_and_addons_know(scene: &Scene) {
         check(sample, &explained(scene, &cluster.name, sample, &text, rule), words);
     }
     stopped(scene, &cluster);
+    pressed(scene, &cluster);
+    docker(&["stop", &cluster.control_plane()]).ok();
+    let run = scene.knarr(&["why", "-A", "--name", &cluster.name]).exits(5);
+    assert!(run.stderr.contains(&format!("docker start {}", cluster.control_plane())), "{run}");
     cluster.delete();
+}
+
+/// What a kubelet may find too little of, and the words for it.
+const PRESSURES: [(&str, &str); 3] =
+    [("nodefs.available", "disk"), ("memory.available", "memory"), ("pid.available", "process numbers")];
+
+/// A Pod that only this node may have.
+fn guest(node: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: guest}}, spec: {{nodeName: {node}, \
+         containers: [{{name: guest, image: knarr.dev/hello:v1}}]}}}}"
+    )
+}
+
+/// A node is short of one thing after the other: nothing is used up, the kubelet is told to want all of it.
+fn pressed(scene: &Scene, cluster: &Cluster<'_>) {
+    const FILE: &str = "/etc/kubernetes/kubelet.conf.d/90-pressure.conf";
+    let worker = format!("{}-worker", cluster.name);
+    cluster.apply(&guest(&worker));
+    until("the guest runs", seconds(60), || {
+        let run = cluster.kubectl(&["get", "pod", "guest", "-o", "jsonpath={.status.phase}"]);
+        if run.out() == "Running" { Ok(()) } else { Err(run.to_string()) }
+    });
+    let ask = format!("knarr why node/{worker}");
+    for (signal, what) in PRESSURES {
+        let limits = serde_json::json!({
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "kind": "KubeletConfiguration",
+            "evictionHard": {signal: "100%"},
+            "evictionPressureTransitionPeriod": "1s",
+        });
+        cluster.exec(&worker, &["sh", "-c", &format!("echo '{limits}' >{FILE}")]).ok();
+        kill_kubelet(cluster, &worker);
+        until(&format!("pressure on {what} is told"), seconds(120), || {
+            let finding = explained(scene, &cluster.name, &worker, &ask, "node-pressure");
+            let sentence = finding["sentence"].as_str().unwrap_or_default();
+            if sentence.contains(&format!("short of {what}")) { Ok(()) } else { Err(finding.to_string()) }
+        });
+    }
+    let evicted = explained(scene, &cluster.name, "guest", "knarr why pod/guest -n default", "evicted");
+    check("guest", &evicted, &format!("`{worker}` ran short of"));
+    cluster.exec(&worker, &["rm", FILE]).ok();
+    kill_kubelet(cluster, &worker);
+    until("nothing is said of the node any more", seconds(120), || {
+        let run = scene.knarr(&["why", &format!("node/{worker}"), "--name", &cluster.name]);
+        if run.status == 0 { Ok(()) } else { Err(run.to_string()) }
+    });
+}
+
+/// The kubelet starts anew, with what its files say now.
+fn kill_kubelet(cluster: &Cluster<'_>, node: &str) {
+    let status = cluster.exec(node, &["knarr-node", "status", "-o", "json"]).ok().json();
+    let all = status["components"].as_array().into_iter().flatten();
+    let pid = all.filter(|c| c["name"] == "kubelet").find_map(|c| c["pid"].as_u64()).expect("a kubelet runs");
+    cluster.exec(node, &["sh", "-c", &format!("kill {pid}")]).ok();
 }
 
 /// A node's container that is stopped or frozen is told at once, and as the one cause of what it carried.
@@ -215,7 +274,4 @@ fn stopped(scene: &Scene, cluster: &Cluster<'_>) {
         let run = scene.knarr(&["why", &node, "--name", &cluster.name]);
         if run.status == 0 { Ok(()) } else { Err(run.to_string()) }
     });
-    docker(&["stop", &cluster.control_plane()]).ok();
-    let run = scene.knarr(&["why", "-A", "--name", &cluster.name]).exits(5);
-    assert!(run.stderr.contains(&format!("docker start {}", cluster.control_plane())), "{run}");
 }
