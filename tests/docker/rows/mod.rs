@@ -15,6 +15,7 @@ mod stateful_set;
 use crate::Case;
 use crate::cluster::{Cluster, condition, text};
 use crate::docker::docker;
+use crate::processes::together;
 use crate::samples::{Watched, watch};
 use crate::scene::Scene;
 use crate::shared;
@@ -23,6 +24,8 @@ use crate::wait::{seconds, until};
 /// The first one leaves every sample to the others: what they watch has seen all nodes restart.
 pub const CASES: &[Case] = &[
     ("all_samples_and_a_restart", all_samples_and_a_restart),
+    // Before its autoscaler has seen five minutes without load and takes a Pod away.
+    ("application", application),
     ("control_plane_and_nodes", control_plane_and_nodes),
     ("pods_and_replicas", pods_and_replicas),
     ("rolling_update", rolling_update),
@@ -34,7 +37,6 @@ pub const CASES: &[Case] = &[
     ("autoscaler", autoscaler),
     ("network_policy", network_policy),
     ("load_balancer", load_balancer),
-    ("application", application),
 ];
 
 /// The samples that the cases of this folder watch.
@@ -57,18 +59,6 @@ pub const SAMPLES: [&str; 15] = [
 ];
 
 fn nothing_more(_: &Watched) {}
-
-/// Does several things at once; the first that panics fails the case.
-fn together(tasks: Vec<Box<dyn FnOnce() + Send + '_>>) {
-    std::thread::scope(|scope| {
-        let running: Vec<_> = tasks.into_iter().map(|task| scope.spawn(task)).collect();
-        for task in running {
-            if let Err(panic) = task.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
-    });
-}
 
 /// Watches samples side by side.
 fn watch_all(scene: &Scene, samples: &[&str]) {
