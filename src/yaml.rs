@@ -94,7 +94,8 @@ pub fn parse_value(text: &str) -> Result<Value, YamlError> {
     merged(value)
 }
 
-/// Reads every document of a text (JSON is YAML too), without the empty ones.
+/// Reads every document of a text (JSON is YAML too), without the empty ones. Manifests are written for kubectl, so
+/// `0444` without quotes is the number 292, as it is there.
 ///
 /// # Errors
 ///
@@ -105,7 +106,7 @@ pub fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
     let starts = serde_yaml::Deserializer::from_str(text);
     let mut out = Vec::new();
     for (index, (document, start)) in values.zip(starts).enumerate() {
-        let value = merged(guarded(document, text)?)?;
+        let value = merged(guarded_with(document, text, Zeros::AreOctal)?)?;
         if !value.is_null() {
             out.push(Document { index, line: first_line(start), value });
         }
@@ -141,8 +142,21 @@ fn merged(mut value: Value) -> Result<Value, YamlError> {
 }
 
 fn guarded(document: serde_yaml::Deserializer<'_>, text: &str) -> Result<Value, YamlError> {
+    guarded_with(document, text, Zeros::AreText)
+}
+
+fn guarded_with(document: serde_yaml::Deserializer<'_>, text: &str, zeros: Zeros) -> Result<Value, YamlError> {
     let budget = Budget::for_text(text);
-    Guard { budget: &budget, depth: 0 }.deserialize(document).map_err(|e| explain(&e, text))
+    Guard { text, zeros, budget: &budget, depth: 0 }.deserialize(document).map_err(|e| explain(&e, text))
+}
+
+/// What plain digits after a zero are: the two versions of YAML differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Zeros {
+    /// As in YAML 1.2, and as the library has it.
+    AreText,
+    /// As in YAML 1.1, and as kubectl has it.
+    AreOctal,
 }
 
 /// The line of a document's root: the position of an error raised on purpose at its first event.
@@ -213,6 +227,9 @@ impl Budget {
 /// Builds a [`Value`] while refusing what the library lets pass. Errors raised here get the position of the node.
 #[derive(Clone, Copy)]
 struct Guard<'a> {
+    /// What is read.
+    text: &'a str,
+    zeros: Zeros,
     budget: &'a Budget,
     depth: usize,
 }
@@ -229,6 +246,14 @@ impl Guard<'_> {
             return Err(E::custom(format!("nested deeper than {MAX_DEPTH} levels")));
         }
         Ok(Self { depth: self.depth + 1, ..self })
+    }
+
+    /// Whether a scalar that lies in the text stands there without quotes and without a tag.
+    fn is_plain(self, scalar: &str) -> bool {
+        let start = scalar.as_ptr().addr().checked_sub(self.text.as_ptr().addr());
+        let before = start.and_then(|at| self.text.get(..at)).unwrap_or_default();
+        let tagged = before.split_whitespace().next_back().is_some_and(|word| word.starts_with('!'));
+        !before.ends_with(['"', '\'']) && !tagged
     }
 }
 
@@ -266,6 +291,13 @@ impl<'de> Visitor<'de> for Guard<'_> {
     fn visit_str<E: serde::de::Error>(self, v: &str) -> Result<Value, E> {
         self.budget.spend(v)?;
         Ok(v.into())
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, v: &'de str) -> Result<Value, E> {
+        match scalar::octal(v).filter(|_| self.zeros == Zeros::AreOctal && self.is_plain(v)) {
+            Some(number) => self.take(number),
+            None => self.visit_str(v),
+        }
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<Value, E> {

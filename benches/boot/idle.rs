@@ -58,7 +58,30 @@ fn memory(text: &str) -> Vec<(String, u64, u64)> {
 }
 
 impl Idle {
-    fn sums(&self) -> (u64, u64) {
+    /// Resident and anonymous KiB of every process of this name.
+    pub fn of(&self, name: &str) -> (u64, u64) {
+        let ours = self.processes.iter().filter(|(known, ..)| known == name);
+        ours.fold((0, 0), |(r, a), (_, resident, anonymous)| (r + resident, a + anonymous))
+    }
+
+    /// The names of all processes, each once, the largest process first.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for (name, ..) in &self.processes {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+
+    /// How much of one core the node used.
+    pub fn cores(&self) -> f64 {
+        self.processor_seconds / self.seconds
+    }
+
+    /// Resident and anonymous KiB of all processes.
+    pub fn sums(&self) -> (u64, u64) {
         self.processes.iter().fold((0, 0), |(r, a), (_, resident, anonymous)| (r + resident, a + anonymous))
     }
 
@@ -71,7 +94,7 @@ impl Idle {
             "anonymousKiB": anonymous,
             "watchedSeconds": self.seconds,
             "cpuSeconds": self.processor_seconds,
-            "cpuCores": self.processor_seconds / self.seconds,
+            "cpuCores": self.cores(),
             "processes": processes.collect::<Vec<_>>(),
         })
     }
@@ -86,7 +109,7 @@ impl fmt::Display for Idle {
             writeln!(f, "{name:28}  {:8}  {:9}", r / 1024, a / 1024)?;
         }
         writeln!(f, "{:28}  {:8}  {:9}", "sum", resident / 1024, anonymous / 1024)?;
-        let percent = 100.0 * self.processor_seconds / self.seconds;
+        let percent = 100.0 * self.cores();
         writeln!(f, "\nprocessor: {:.2} s in {:.0} s, {percent:.1} % of one core", self.processor_seconds, self.seconds)
     }
 }

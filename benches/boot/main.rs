@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a plain program whose output is its purpose")]
 #![expect(clippy::disallowed_methods, reason = "it writes one file, where it was told")]
 
+mod beside;
 mod idle;
 mod lifecycle;
 mod measure;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde_json::{Value, json};
 
-use crate::measure::{Bench, Outcome};
+use crate::measure::{Addons, Bench, Outcome};
 use crate::series::Table;
 
 /// Measures creation, deletion and idle cost of clusters
@@ -34,6 +35,9 @@ struct Arguments {
     /// How long a new cluster may settle before it counts as idle, in seconds
     #[arg(long, default_value_t = 30)]
     settle_seconds: u64,
+    /// Measure clusters without any addon too, in turn with the others
+    #[arg(long)]
+    without_addons: bool,
     /// Another tool's command that creates a cluster, run in turn with knarr's
     #[arg(long, value_name = "COMMAND")]
     versus: Option<String>,
@@ -64,27 +68,37 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Outcome<()> {
-    let bench = Bench::new(arguments.nodes)?;
-    let mut table = Table::default();
-    for round in 1..=arguments.runs {
-        eprintln!("round {round} of {}", arguments.runs);
+    let (runs, nodes) = (arguments.runs, arguments.nodes);
+    let bench = Bench::new(nodes, Addons::Default)?;
+    let bare = arguments.without_addons.then(|| Bench::new(nodes, Addons::None)).transpose()?;
+    let (mut table, mut bare_table) = (Table::default(), Table::default());
+    for round in 1..=runs {
+        eprintln!("round {round} of {runs}");
         bench.round(&mut table)?;
+        if let Some(bare) = &bare {
+            bare.round(&mut bare_table)?;
+        }
         if let Some(create) = &arguments.versus {
             bench.other(create, arguments.versus_delete.as_deref(), &mut table)?;
         }
     }
-    lifecycle::measure(&bench, arguments.nodes, arguments.runs, &mut table)?;
-    let mut report = json!({
-        "runs": arguments.runs,
-        "nodes": arguments.nodes,
-        "host": measure::host(),
-        "seconds": table.to_json(),
-    });
-    println!("{} runs, {} nodes, times in seconds\n\n{table}", arguments.runs, arguments.nodes);
+    lifecycle::measure(&bench, nodes, runs, &mut table)?;
+    let mut report = json!({"runs": runs, "nodes": nodes, "host": measure::host(), "seconds": table.to_json()});
+    println!("{runs} runs, {nodes} nodes, times in seconds\n\n{table}");
+    if bare.is_some() {
+        report["secondsWithoutAddons"] = bare_table.to_json();
+        println!("{}", beside::times(&table, &bare_table));
+    }
     if arguments.idle_seconds > 0 {
-        let idle = idle::measure(&bench, arguments.settle_seconds, arguments.idle_seconds)?;
+        let measure = |bench| idle::measure(bench, arguments.settle_seconds, arguments.idle_seconds);
+        let idle = measure(&bench)?;
         println!("{idle}");
         report["idle"] = idle.to_json();
+        if let Some(bare) = &bare {
+            let without = measure(bare)?;
+            report["idleWithoutAddons"] = without.to_json();
+            println!("{}", beside::idle(&idle, &without));
+        }
     }
     finish(&report, arguments.json.as_deref())
 }

@@ -11,18 +11,29 @@ use crate::series::Table;
 /// A result, or why there is none.
 pub type Outcome<T> = Result<T, String>;
 
+/// Which addons the clusters have.
+#[derive(Clone, Copy)]
+pub enum Addons {
+    /// Those that every cluster has unless told otherwise.
+    Default,
+    /// None at all.
+    None,
+}
+
 /// A cluster's name that is only ours, and a kubeconfig that is nobody's.
 pub struct Bench {
     name: String,
     nodes: u32,
+    addons: Addons,
     home: TempDir,
 }
 
 impl Bench {
     /// Nothing is created yet.
-    pub fn new(nodes: u32) -> Outcome<Self> {
+    pub fn new(nodes: u32, addons: Addons) -> Outcome<Self> {
         let home = tempfile::tempdir().map_err(|e| e.to_string())?;
-        Ok(Self { name: format!("bench-{}", std::process::id()), nodes, home })
+        let suffix = if matches!(addons, Addons::None) { "-bare" } else { "" };
+        Ok(Self { name: format!("bench-{}{suffix}", std::process::id()), nodes, addons, home })
     }
 
     /// The first node's name.
@@ -59,8 +70,14 @@ impl Bench {
 
     /// Creates the cluster; returns what `-o json` says and how long it took.
     pub fn create(&self, nodes: u32) -> Outcome<(Value, Duration)> {
+        let nodes = nodes.to_string();
+        let mut arguments = vec!["create", "cluster", &self.name, "--nodes", &nodes, "-o", "json"];
+        if let Addons::None = self.addons {
+            let on = knarr::addons::ALL.iter().filter(|addon| addon.by_default);
+            arguments.extend(on.flat_map(|addon| ["--no-addon", addon.name]));
+        }
         let begun = Instant::now();
-        let output = self.knarr(&["create", "cluster", &self.name, "--nodes", &nodes.to_string(), "-o", "json"])?;
+        let output = self.knarr(&arguments)?;
         let took = begun.elapsed();
         let created = serde_json::from_slice(&output.stdout).map_err(|e| format!("not JSON: {e}"))?;
         Ok((created, took))

@@ -19,6 +19,16 @@ impl Table {
         }
     }
 
+    /// The names of all rows.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.rows.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Smallest, middle and largest figure of a row, if there is one of this name.
+    pub fn summary(&self, name: &str) -> Option<[f64; 3]> {
+        self.rows.iter().find(|(known, _)| known == name).map(|(_, figures)| summary(figures))
+    }
+
     /// Every row with its smallest, middle and largest figure, and all of them.
     pub fn to_json(&self) -> Value {
         let rows = self.rows.iter().map(|(name, figures)| {

@@ -6,6 +6,14 @@ pub fn is_ambiguous(text: &str) -> bool {
     is_word(text) || is_date(text) || is_number(text)
 }
 
+/// What YAML 1.1 takes `text` for if it is octal digits after a zero: `0444` is 292.
+pub(super) fn octal(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text).strip_prefix('0')?;
+    (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| i64::from_str_radix(text, 8).ok())
+        .flatten()
+}
+
 fn is_word(text: &str) -> bool {
     const WORDS: [&str; 14] = ["", "~", "null", "y", "n", "yes", "no", "on", "off", "true", "false", "=", "<<", ".nan"];
     WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))

@@ -107,6 +107,20 @@ fn documents_keep_number_and_line() {
 }
 
 #[test]
+fn zeros_make_octal_numbers_in_manifests_only() {
+    let text = "a: 0444\nb: [0755,-010, +07]\nc: {\"0444\":0644}\nd: '0444'\ne: \"0444\"\nf: |-\n  0444\ng: 0o444\n\
+                h: 089\ni: 0\nj: &j 0400\nk: *j\nl: 0.5\nm: !!str 0444\n";
+    let read = documents(text).expect("fine").remove(0).value;
+    let expected = serde_json::json!({
+        "a": 292, "b": [493, -8, 7], "c": {"0444": 420}, "d": "0444", "e": "0444", "f": "0444", "g": 292,
+        "h": "089", "i": 0, "j": 256, "k": 256, "l": 0.5, "m": "0444",
+    });
+    assert_eq!(serde_json::to_value(read).expect("keys are text"), expected);
+    assert_eq!(documents("\u{feff}0444").expect("fine")[0].value, Value::from(292));
+    assert_eq!(parse_value("0444").expect("fine"), Value::from("0444"));
+}
+
+#[test]
 fn known_traps_are_quoted() {
     let traps = [
         "no",

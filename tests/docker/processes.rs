@@ -174,3 +174,15 @@ impl Drop for Background {
         let _reaped = self.child.wait();
     }
 }
+
+/// Does several things at once; the first that panics fails the case.
+pub fn together(tasks: Vec<Box<dyn FnOnce() + Send + '_>>) {
+    std::thread::scope(|scope| {
+        let running: Vec<_> = tasks.into_iter().map(|task| scope.spawn(task)).collect();
+        for task in running {
+            if let Err(panic) = task.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+}

@@ -1,13 +1,14 @@
 //! `knarr why` on a real cluster: every broken sample is applied, and its cause is found as its comment says.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
 use crate::cluster::Cluster;
 use crate::docker::docker;
 use crate::images;
-use crate::processes::{Run, run};
+use crate::processes::{Run, run, together};
 use crate::scene::Scene;
 use crate::wait::{seconds, until};
 use crate::{Case, shared};
@@ -26,6 +27,7 @@ const EXPECTED: &[Expected] = &[
     ("claim-unknown-class", "claim-class", "`fast-ssd`, which does not exist", false),
     ("claim-waits", "claim-waits", "waits for the first Pod", false),
     ("command-not-found", "application-exits", "exit code 127", false),
+    ("evicted", "evicted", "wrote more than it may", false),
     ("finalizer", "stuck-terminating", "`example.com/keep`", true),
     ("host-port", "host-port", "port 18080", false),
     ("hpa-no-requests", "autoscaler-requests", "requests none", false),
@@ -73,8 +75,12 @@ const EXPECTED: &[Expected] = &[
     ("target-port-name", "target-port", "named `web`", true),
     ("too-large", "too-large", "more than any node has", true),
     ("wrong-architecture", "wrong-architecture", "another processor", false),
+    ("wrong-platform", "image-wrong-platform", "not made for the nodes' processor", false),
     ("wrong-tag", "wrong-image", "the nodes have `knarr.dev/hello", true),
 ];
+
+/// How many samples are asked about at once.
+const LANES: usize = 4;
 
 /// Samples of what is broken only while an addon is off.
 const WITHOUT_ADDONS: &[(&str, &str, &str)] = &[
@@ -124,6 +130,15 @@ fn obey(scene: &Scene, finding: &Value) {
     run(&mut scene.program("sh", &["-c", &script]), b"").ok();
 }
 
+/// Waits until nothing is said of a sample any more.
+fn mended(scene: &Scene, cluster: &str, sample: &str, text: &str) {
+    until(&format!("{sample} is mended"), seconds(120), || {
+        let run = ask(scene, cluster, text);
+        // What had only a finalizer to live for is gone.
+        if matches!(run.status, 0 | 7) { Ok(()) } else { Err(run.to_string()) }
+    });
+}
+
 fn every_broken_sample(scene: &Scene) {
     let shared = shared::cluster(scene);
     let (cluster, name) = (&shared.cluster, shared.cluster.name.clone());
@@ -135,18 +150,21 @@ fn every_broken_sample(scene: &Scene) {
     }
     cluster.kubectl(&["delete", "pod", "web", "-n", "broken-finalizer", "--wait=false"]).ok();
     cluster.kubectl(&["delete", "namespace", "broken-namespace-terminating", "--wait=false"]).ok();
-    for ((sample, rule, words, mends), text) in EXPECTED.iter().zip(&texts) {
-        let finding = explained(scene, &name, sample, text, rule);
-        check(sample, &finding, words);
-        if *mends {
-            obey(scene, &finding);
-            until(&format!("{sample} is mended"), seconds(120), || {
-                let run = ask(scene, &name, text);
-                // What had only a finalizer to live for is gone.
-                if matches!(run.status, 0 | 7) { Ok(()) } else { Err(run.to_string()) }
-            });
+    // One question is mostly waiting for answers: several at once, each about a namespace of its own.
+    let next = AtomicUsize::new(0);
+    let lane = || {
+        while let Some(((sample, rule, words, mends), text)) =
+            EXPECTED.iter().zip(&texts).nth(next.fetch_add(1, Ordering::Relaxed))
+        {
+            let finding = explained(scene, &name, sample, text, rule);
+            check(sample, &finding, words);
+            if *mends {
+                obey(scene, &finding);
+                mended(scene, &name, sample, text);
+            }
         }
-    }
+    };
+    together((0..LANES).map(|_| Box::new(lane) as Box<dyn FnOnce() + Send + '_>).collect());
     let all = scene.knarr(&["why", "-A", "--name", &name]).exits(5);
     assert!(
         all.out().contains("deployment/shop in broken-app-error (2 Pods: "),
@@ -179,7 +197,66 @@ fn what_docker_and_addons_know(scene: &Scene) {
         check(sample, &explained(scene, &cluster.name, sample, &text, rule), words);
     }
     stopped(scene, &cluster);
+    pressed(scene, &cluster);
+    docker(&["stop", &cluster.control_plane()]).ok();
+    let run = scene.knarr(&["why", "-A", "--name", &cluster.name]).exits(5);
+    assert!(run.stderr.contains(&format!("docker start {}", cluster.control_plane())), "{run}");
     cluster.delete();
+}
+
+/// What a kubelet may find too little of, and the words for it.
+const PRESSURES: [(&str, &str); 3] =
+    [("nodefs.available", "disk"), ("memory.available", "memory"), ("pid.available", "process numbers")];
+
+/// A Pod that only this node may have.
+fn guest(node: &str) -> String {
+    format!(
+        "{{apiVersion: v1, kind: Pod, metadata: {{name: guest}}, spec: {{nodeName: {node}, \
+         containers: [{{name: guest, image: knarr.dev/hello:v1}}]}}}}"
+    )
+}
+
+/// A node is short of one thing after the other: nothing is used up, the kubelet is told to want nearly all of it.
+fn pressed(scene: &Scene, cluster: &Cluster<'_>) {
+    const FILE: &str = "/etc/kubernetes/kubelet.conf.d/90-pressure.conf";
+    let worker = format!("{}-worker", cluster.name);
+    cluster.apply(&guest(&worker));
+    until("the guest runs", seconds(60), || {
+        let run = cluster.kubectl(&["get", "pod", "guest", "-o", "jsonpath={.status.phase}"]);
+        if run.out() == "Running" { Ok(()) } else { Err(run.to_string()) }
+    });
+    let ask = format!("knarr why node/{worker}");
+    for (signal, what) in PRESSURES {
+        let limits = serde_json::json!({
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "kind": "KubeletConfiguration",
+            "evictionHard": {signal: "99.999%"},
+            "evictionPressureTransitionPeriod": "1s",
+        });
+        cluster.exec(&worker, &["sh", "-c", &format!("echo '{limits}' >{FILE}")]).ok();
+        kill_kubelet(cluster, &worker);
+        until(&format!("pressure on {what} is told"), seconds(120), || {
+            let finding = explained(scene, &cluster.name, &worker, &ask, "node-pressure");
+            let sentence = finding["sentence"].as_str().unwrap_or_default();
+            if sentence.contains(&format!("short of {what}")) { Ok(()) } else { Err(finding.to_string()) }
+        });
+    }
+    let evicted = explained(scene, &cluster.name, "guest", "knarr why pod/guest -n default", "evicted");
+    check("guest", &evicted, &format!("`{worker}` ran short of"));
+    cluster.exec(&worker, &["rm", FILE]).ok();
+    kill_kubelet(cluster, &worker);
+    until("nothing is said of the node any more", seconds(120), || {
+        let run = scene.knarr(&["why", &format!("node/{worker}"), "--name", &cluster.name]);
+        if run.status == 0 { Ok(()) } else { Err(run.to_string()) }
+    });
+}
+
+/// The kubelet starts anew, with what its files say now.
+fn kill_kubelet(cluster: &Cluster<'_>, node: &str) {
+    let status = cluster.exec(node, &["knarr-node", "status", "-o", "json"]).ok().json();
+    let all = status["components"].as_array().into_iter().flatten();
+    let pid = all.filter(|c| c["name"] == "kubelet").find_map(|c| c["pid"].as_u64()).expect("a kubelet runs");
+    cluster.exec(node, &["sh", "-c", &format!("kill {pid}")]).ok();
 }
 
 /// A node's container that is stopped or frozen is told at once, and as the one cause of what it carried.
@@ -215,7 +292,4 @@ fn stopped(scene: &Scene, cluster: &Cluster<'_>) {
         let run = scene.knarr(&["why", &node, "--name", &cluster.name]);
         if run.status == 0 { Ok(()) } else { Err(run.to_string()) }
     });
-    docker(&["stop", &cluster.control_plane()]).ok();
-    let run = scene.knarr(&["why", "-A", "--name", &cluster.name]).exits(5);
-    assert!(run.stderr.contains(&format!("docker start {}", cluster.control_plane())), "{run}");
 }

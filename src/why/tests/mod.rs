@@ -13,6 +13,8 @@ use super::{Answer, Question, answer, text};
 use crate::config::DEFAULT_NAME;
 
 static CAPTURES: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/src/why/tests/facts");
+/// Nodes that are short of something: no manifest breaks these.
+static NODES: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/src/why/tests/nodes");
 static SAMPLES: include_dir::Dir<'_> = include_dir::include_dir!("$CARGO_MANIFEST_DIR/manifests/samples/broken");
 
 fn read(capture: &str) -> Facts {
@@ -97,18 +99,19 @@ fn a_stopped_node_is_the_one_cause_of_all_its_pods() {
 }
 
 #[test]
-fn pressure_and_a_cordon_are_told() {
-    let node = |spec: Value, condition: &str| {
-        json!({"kind": "Node", "metadata": {"name": "dev-worker"}, "spec": spec, "status": {"conditions": [
-            {"type": "Ready", "status": "True"},
-            {"type": condition, "status": "True", "message": "kubelet has disk pressure"},
-        ]}})
-    };
-    let facts = Facts { cluster: DEFAULT_NAME.to_owned(), ..Facts::default() };
-    let pressed = facts.clone().with([node(json!({}), "DiskPressure")]);
-    insta::assert_snapshot!("disk pressure", text(&ask(&pressed, "node/dev-worker")));
-    let closed = facts.with([node(json!({"unschedulable": true}), "None")]);
-    insta::assert_snapshot!("a cordon", text(&ask(&closed, "node/dev-worker")));
+fn pressure_is_told() {
+    for file in NODES.files() {
+        let what = file.path().file_stem().and_then(|n| n.to_str()).expect("a name");
+        let answer = ask(&read(file.contents_utf8().expect("text")), "node/dev-worker");
+        insta::assert_snapshot!(format!("short of {what}"), text(&answer));
+    }
+}
+
+#[test]
+fn a_cordon_is_told() {
+    let mut facts = captured("readiness");
+    facts.objects.get_mut("Node").expect("nodes")[1]["spec"]["unschedulable"] = true.into();
+    insta::assert_snapshot!("a cordon", text(&ask(&facts, "node/dev-worker")));
 }
 
 /// What a registry says that has an image, but not for this processor, or has none of this name.

@@ -17,15 +17,24 @@ use crate::wait::{seconds, until};
 
 pub const CASES: &[Case] = &[("everything", everything)];
 
+/// Port 80 is published, wherever there is room.
+const CONFIG: &str = "
+apiVersion: knarr.dev/v1alpha1
+kind: Cluster
+nodes: [{role: control-plane, ports: [{containerPort: 80}]}]
+";
+
 /// One cluster for all: the table, what must hold over time, and once more after a restart.
 fn everything(scene: &Scene) {
     let cluster = scene.cluster("ingress");
-    cluster.create(&[]);
+    let config = scene.write("config.yaml", CONFIG);
+    cluster.create(&["--config", &config.to_string_lossy()]);
     let enable = ["addons", "enable", "ingress", "--set", "allowSnippets=true", "--name", &cluster.name];
     scene.knarr(&enable).ok();
     let site = Site::prepare(scene, &cluster);
     site.check_table();
     features::check(&site);
+    what_is_printed_works(&site);
     bad_ones_are_told(&cluster);
     steady::nothing_is_lost(&site);
     docker(&["restart", &cluster.control_plane()]).ok();
@@ -122,6 +131,26 @@ impl<'s> Site<'s> {
         }
         eprintln!("{} of {} rows hold", rows.len() - failed.len(), rows.len());
         assert!(failed.is_empty(), "{}", failed.join("\n----\n"));
+    }
+}
+
+/// What `knarr get urls` says can be typed as it is: a curl line for the Ingress address, and a URL of `*.localhost`
+/// through the published port, both without any change of this machine.
+fn what_is_printed_works(site: &Site) {
+    site.cluster.apply(&objects::local());
+    let entry = until("the Ingress has its lines", seconds(20), || {
+        let list = site.scene.knarr(&["get", "urls", "--name", &site.cluster.name, "-o", "json"]).ok().json();
+        let entry = list.as_array().and_then(|all| all.iter().find(|e| e["kind"] == "Ingress" && e["name"] == "local"));
+        entry.filter(|e| e["curl"][0].is_string()).cloned().ok_or_else(|| list.to_string())
+    });
+    let (line, url) = (text(&entry, "/curl/0").to_owned(), text(&entry, "/urls/0").to_owned());
+    assert!(line.contains(&site.address.to_string()), "{entry}");
+    assert!(url.starts_with("http://local.localhost:"), "{entry}");
+    for typed in [line, format!("curl {url}")] {
+        until(&typed, seconds(15), || {
+            let run = crate::processes::run(site.scene.program("sh", &["-c", &typed]).env("no_proxy", "*"), b"");
+            if run.out().contains("pod:       a\n") { Ok(()) } else { Err(run.to_string()) }
+        });
     }
 }
 

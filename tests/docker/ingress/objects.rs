@@ -44,6 +44,11 @@ pub fn simple(name: &str) -> String {
     ingress(name, &[], None, &[(&format!("{name}.example"), "/", P, "a")])
 }
 
+/// An Ingress whose name every machine resolves to itself.
+pub fn local() -> String {
+    ingress("local", &[], None, &[("local.localhost", "/", P, "a")])
+}
+
 /// Wants a path that an older one has, and has one of its own.
 pub fn younger() -> String {
     ingress("younger", &[], None, &[("prefix.example", "/foo", P, "b"), ("younger.example", "/", P, "a")])

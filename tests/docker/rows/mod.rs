@@ -13,12 +13,19 @@ mod service;
 mod stateful_set;
 
 use crate::Case;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, condition, text};
+use crate::docker::docker;
+use crate::processes::together;
 use crate::samples::{Watched, watch};
 use crate::scene::Scene;
 use crate::shared;
+use crate::wait::{seconds, until};
 
+/// The first one leaves every sample to the others: what they watch has seen all nodes restart.
 pub const CASES: &[Case] = &[
+    ("all_samples_and_a_restart", all_samples_and_a_restart),
+    // Before its autoscaler has seen five minutes without load and takes a Pod away.
+    ("application", application),
     ("control_plane_and_nodes", control_plane_and_nodes),
     ("pods_and_replicas", pods_and_replicas),
     ("rolling_update", rolling_update),
@@ -30,7 +37,6 @@ pub const CASES: &[Case] = &[
     ("autoscaler", autoscaler),
     ("network_policy", network_policy),
     ("load_balancer", load_balancer),
-    ("application", application),
 ];
 
 /// The samples that the cases of this folder watch.
@@ -54,18 +60,6 @@ pub const SAMPLES: [&str; 15] = [
 
 fn nothing_more(_: &Watched) {}
 
-/// Does several things at once; the first that panics fails the case.
-fn together(tasks: Vec<Box<dyn FnOnce() + Send + '_>>) {
-    std::thread::scope(|scope| {
-        let running: Vec<_> = tasks.into_iter().map(|task| scope.spawn(task)).collect();
-        for task in running {
-            if let Err(panic) = task.join() {
-                std::panic::resume_unwind(panic);
-            }
-        }
-    });
-}
-
 /// Watches samples side by side.
 fn watch_all(scene: &Scene, samples: &[&str]) {
     let shared = shared::cluster(scene);
@@ -78,6 +72,47 @@ fn watch_all(scene: &Scene, samples: &[&str]) {
             })
             .collect(),
     );
+}
+
+/// Everything of the textbook stands in the cluster while Docker restarts every node at once, and works again.
+fn all_samples_and_a_restart(scene: &Scene) {
+    let shared = shared::cluster(scene);
+    let cluster: &Cluster<'_> = &shared.cluster;
+    let apply = |sample: &str| scene.knarr(&["sample", "apply", sample, "--name", &cluster.name]).ok();
+    let all_work = || {
+        together(
+            SAMPLES
+                .iter()
+                .map(|sample| Box::new(move || drop(apply(sample))) as Box<dyn FnOnce() + Send + '_>)
+                .collect(),
+        );
+    };
+    all_work();
+    let before = pods(cluster);
+    let nodes: Vec<&str> = shared.nodes.iter().map(String::as_str).collect();
+    docker(&[&["restart"], &nodes[..]].concat()).ok();
+    until("every Pod is ready again", seconds(180), || {
+        let run = scene.knarr(&["status", &cluster.name]);
+        if run.status != 0 {
+            return Err(run.to_string());
+        }
+        let now = pods(cluster);
+        if now == before { Ok(()) } else { Err(format!("{now:#?}, before {before:#?}")) }
+    });
+    all_work();
+}
+
+/// The Pods of all samples by namespace and name, and whether each is ready.
+fn pods(cluster: &Cluster<'_>) -> Vec<(String, bool)> {
+    let list = cluster.kubectl(&["get", "pods", "-A", "-o", "json"]);
+    let items = if list.status == 0 { list.json()["items"].take() } else { return Vec::new() };
+    let pods = items.as_array().into_iter().flatten();
+    let ours = pods.filter(|pod| text(pod, "/metadata/namespace") != "kube-system");
+    ours.map(|pod| {
+        let name = format!("{}/{}", text(pod, "/metadata/namespace"), text(pod, "/metadata/name"));
+        (name, condition(pod, "Ready") == "True")
+    })
+    .collect()
 }
 
 fn control_plane_and_nodes(scene: &Scene) {
