@@ -118,10 +118,7 @@ fn a_creation_that_was_killed_is_known_by_its_control_planes() {
     let half = |created| run(&[("control-plane", Created), ("worker", Running)], created);
     assert_eq!(verdict(&half(NOW - grace + 1)), None, "it may be being made right now");
     assert_eq!(fate(&half(NOW - grace)), "half-made");
-    assert_eq!(
-        verdict(&half(NOW - 26 * HOUR)).unwrap().1,
-        "its creation was cut off 1day 2h ago: no control plane ran"
-    );
+    assert_eq!(verdict(&half(NOW - 26 * HOUR)).unwrap().1, "its creation was cut off 1d 2h ago: no control plane ran");
     // One part that is young is enough to wait.
     let mut busy = half(NOW - 5 * HOUR);
     busy.networks[0].created = NOW - 10;
