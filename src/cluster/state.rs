@@ -145,9 +145,15 @@ mod tests {
             let expires = Some(now + time::Duration::seconds(seconds));
             Cluster { expires, ..cluster(&[ContainerState::Running]) }.time_left(now)
         };
-        for (seconds, words) in
-            [(200_000, "2days 7h"), (7199, "1h 59m"), (61, "1m 1s"), (1, "1s"), (0, "none"), (-100, "none")]
-        {
+        for (seconds, words) in [
+            (200_000, "2d 7h"),
+            (172_800, "2d"),
+            (7199, "1h 59m"),
+            (61, "1m 1s"),
+            (1, "1s"),
+            (0, "none"),
+            (-100, "none"),
+        ] {
             assert_eq!(left(seconds).as_deref(), Some(words));
         }
         assert_eq!(cluster(&[ContainerState::Running]).time_left(now), None);

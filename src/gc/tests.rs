@@ -69,8 +69,15 @@ fn verdict(run: &Run) -> Option<(Option<Reason>, String)> {
     judge(std::slice::from_ref(run), &[], HERE, moment(NOW)).pop().map(|f| (f.reason, f.why))
 }
 
-fn reason(run: &Run) -> Option<Option<Reason>> {
-    verdict(run).map(|(reason, _)| reason)
+/// What becomes of one run, in a word.
+fn fate(run: &Run) -> &'static str {
+    match verdict(run) {
+        None => "not seen",
+        Some((None, _)) => "kept",
+        Some((Some(Reason::Expired), _)) => "expired",
+        Some((Some(Reason::HalfMade), _)) => "half-made",
+        Some((Some(_), _)) => "something else",
+    }
 }
 
 fn with_end(mut run: Run, at: i64) -> Run {
@@ -89,13 +96,13 @@ fn only_what_expired_goes_because_of_its_age() {
         let whole = run(&[("control-plane", state), ("worker", state)], old);
         assert_eq!(verdict(&whole), None, "{state} without an end");
         assert_eq!(verdict(&with_end(whole.clone(), NOW + 1)), None, "{state} with a second left");
-        assert_eq!(reason(&with_end(whole, NOW)), Some(Some(Reason::Expired)), "{state} at its end");
+        assert_eq!(fate(&with_end(whole, NOW)), "expired", "{state} at its end");
     }
     let gone = with_end(run(&[("control-plane", Running)], old), NOW - 2 * HOUR - 65);
     let (_, why) = verdict(&gone).unwrap();
     assert_eq!(why, "it expired 2h 1m ago, at 2026-11-29T22:52:15Z");
     // However young: its owner said so.
-    assert_eq!(reason(&with_end(run(&[("control-plane", Running)], NOW), NOW)), Some(Some(Reason::Expired)));
+    assert_eq!(fate(&with_end(run(&[("control-plane", Running)], NOW), NOW)), "expired");
 }
 
 #[test]
@@ -110,11 +117,8 @@ fn a_creation_that_was_killed_is_known_by_its_control_planes() {
     let grace = i64::try_from(GRACE.as_secs()).unwrap();
     let half = |created| run(&[("control-plane", Created), ("worker", Running)], created);
     assert_eq!(verdict(&half(NOW - grace + 1)), None, "it may be being made right now");
-    assert_eq!(reason(&half(NOW - grace)), Some(Some(Reason::HalfMade)));
-    assert_eq!(
-        verdict(&half(NOW - 26 * HOUR)).unwrap().1,
-        "its creation was cut off 1day 2h ago: no control plane ran"
-    );
+    assert_eq!(fate(&half(NOW - grace)), "half-made");
+    assert_eq!(verdict(&half(NOW - 26 * HOUR)).unwrap().1, "its creation was cut off 1d 2h ago: no control plane ran");
     // One part that is young is enough to wait.
     let mut busy = half(NOW - 5 * HOUR);
     busy.networks[0].created = NOW - 10;
@@ -141,14 +145,14 @@ fn what_ran_is_told_and_kept() {
 #[test]
 fn a_new_container_with_an_old_volume_is_no_creation() {
     let mut repaired = run(&[("control-plane", Created)], NOW - 2 * HOUR);
-    assert_eq!(reason(&repaired), Some(Some(Reason::HalfMade)));
+    assert_eq!(fate(&repaired), "half-made");
     repaired.volumes[0].created -= 61;
-    assert_eq!(reason(&repaired), Some(None));
+    assert_eq!(fate(&repaired), "kept");
     // A volume of a control plane that is gone.
     let mut other = run(&[("control-plane", Created)], NOW - 2 * HOUR);
     other.volumes.push(volume("control-plane2", NOW - 2 * HOUR));
     other.volumes[1].labels.insert(names::ROLE.into(), "control-plane".into());
-    assert_eq!(reason(&other), Some(None));
+    assert_eq!(fate(&other), "kept");
 }
 
 #[test]

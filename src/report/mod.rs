@@ -80,15 +80,19 @@ pub fn human(duration: Duration) -> String {
     }
 }
 
-/// A long duration in its two largest units: `1h 59m`.
+/// A long duration in its two largest units, of which a day is the largest: `1h 59m`, `26d 3h`.
 pub fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let unit = match seconds {
-        86_400.. => 3600,
-        3600.. => 60,
-        _ => 1,
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    let two = |large, mark, small, other| {
+        if small == 0 { format!("{large}{mark}") } else { format!("{large}{mark} {small}{other}") }
     };
-    humantime::format_duration(Duration::from_secs(seconds / unit * unit)).to_string()
+    match seconds {
+        86_400.. => two(days, 'd', hours, 'h'),
+        3600.. => two(hours, 'h', minutes, 'm'),
+        60.. => two(minutes, 'm', seconds % 60, 's'),
+        _ => format!("{seconds}s"),
+    }
 }
 
 #[cfg(test)]
