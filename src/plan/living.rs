@@ -151,7 +151,11 @@ impl Plan {
     /// Freezes every node that runs.
     pub fn pause(living: &Living) -> Self {
         let nodes = living.containers(|s| s == ContainerState::Running);
-        assemble(Verb::Pause, &living.layout, acting(&living.layout, "pausing", "paused", &nodes, &Action::Pause).into_iter().collect())
+        assemble(
+            Verb::Pause,
+            &living.layout,
+            acting(&living.layout, "pausing", "paused", &nodes, &Action::Pause).into_iter().collect(),
+        )
     }
 
     /// Lets every frozen node go on; with `wait`, until the cluster is usable.
@@ -262,7 +266,13 @@ fn starting(living: &Living, wanted: impl Fn(ContainerState) -> bool) -> Option<
 }
 
 fn unpausing(living: &Living) -> Option<Phase> {
-    acting(&living.layout, "unpausing", "unpaused", &living.containers(|s| s == ContainerState::Paused), &Action::Unpause)
+    acting(
+        &living.layout,
+        "unpausing",
+        "unpaused",
+        &living.containers(|s| s == ContainerState::Paused),
+        &Action::Unpause,
+    )
 }
 
 fn stopping(living: &Living) -> Option<Phase> {
@@ -291,7 +301,13 @@ fn renewing(living: &Living, runs: impl Fn(&NodeLayout) -> bool) -> Vec<Phase> {
         nodes.into_iter().filter(|node| runs(node)).partition(|node| node.spec.role == Role::ControlPlane);
     let restart = |nodes: &[&NodeLayout]| {
         let names: Vec<String> = nodes.iter().map(|node| node.spec.name.to_string()).collect();
-        acting(&living.layout, "restarting the components of", "restarted the components of", &names, &Action::RestartComponents)
+        acting(
+            &living.layout,
+            "restarting the components of",
+            "restarted the components of",
+            &names,
+            &Action::RestartComponents,
+        )
     };
     phases.extend(planes.into_iter().filter_map(|plane| restart(&[plane])));
     phases.extend(restart(&workers));
