@@ -175,6 +175,7 @@ pub enum DeleteWhat {
 
 /// Verbs of `cluster`
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, made once")]
 pub enum Cluster {
     /// Create a cluster
     Create(CreateCluster),

@@ -124,14 +124,11 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
         Command::Certs(Certs::Renew(args)) => commands::lifecycle::resume(session, Verb::Renew, args).await,
         Command::Node(Node::Add(args)) => commands::node::add(session, args).await,
         Command::Node(Node::Delete(args)) => commands::node::delete(session, args).await,
-        Command::Node(Node::List { cluster, all }) => {
-            session.unless_interrupted(looking, commands::list::nodes(session, &cluster, all)).await
-        }
         Command::Repair(args) => commands::repair::run(session, args).await,
         Command::Get(Get::Clusters) | Command::Cluster(Cluster::List) => {
             session.unless_interrupted(looking, commands::list::clusters(session)).await
         }
-        Command::Get(Get::Nodes { cluster, all }) => {
+        Command::Get(Get::Nodes { cluster, all }) | Command::Node(Node::List { cluster, all }) => {
             session.unless_interrupted(looking, commands::list::nodes(session, &cluster, all)).await
         }
         Command::Get(Get::Kubeconfig { cluster, internal }) => {

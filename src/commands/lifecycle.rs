@@ -124,7 +124,10 @@ async fn one<E: Engine>(session: &Session<E>, engine: &Arc<E>, cluster: &Cluster
     let untouched = |e: Error| if e.state.is_some() { e } else { e.state("nothing was changed") };
     fit(cluster, wish.verb).map_err(untouched)?;
     let preparing = session.unless_interrupted(&stopped, prepare(&**engine, cluster, wish));
-    let Prepared { living, pki, access } = preparing.await.map_err(untouched)?;
+    let Prepared { living, missing, pki, access } = preparing.await.map_err(untouched)?;
+    if asks(wish.verb) && !missing.is_empty() {
+        session.warn(format!("{} lost; make what is lost anew with `knarr repair {}`", be(&missing), cluster.name));
+    }
     let plan = plan(&living, wish);
     if wish.dry_run {
         if session.json() {
@@ -226,6 +229,8 @@ fn be(names: &[String]) -> String {
 /// What was found out before anything is changed.
 struct Prepared {
     living: Living,
+    /// Nodes that are lost.
+    missing: Vec<String>,
     /// New certificates, where they are needed.
     pki: Option<Pki>,
     /// Who asks the API server, where it is asked.
@@ -237,15 +242,11 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
         async { if asks(wish.verb) { cluster::credentials(engine, cluster).await.map(Some) } else { Ok(None) } };
     let (recalled, access) = futures::future::try_join(cluster::recall(engine, cluster), credentials).await?;
     let Recalled { layout, missing, .. } = recalled;
-    let missing: Vec<String> = missing.into_iter().filter(|name| layout.node(name).is_some()).collect();
-    if asks(wish.verb) && !missing.is_empty() {
-        return Err(Error::failed(format!("cluster `{}` is incomplete", cluster.name))
-            .cause(format!("{} missing", be(&missing)))
-            .hint(format!("make them anew with `knarr repair {}`", cluster.name)));
-    }
     let now = OffsetDateTime::now_utc();
     let renew = match wish.verb {
-        Verb::Start | Verb::Restart => certificates::wanting_renewal(&certificates::check(engine, cluster, &layout, now).await?),
+        Verb::Start | Verb::Restart => {
+            certificates::wanting_renewal(&certificates::check(engine, cluster, &layout, now).await?)
+        }
         Verb::Renew => cluster.nodes.iter().map(|node| node.name.clone()).collect(),
         _ => Vec::new(),
     };
@@ -255,7 +256,8 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
         Some(Pki::reissue(certificates::roots(engine, cluster).await?, &layout, now)?)
     };
     let states = cluster.containers().map(|container| (container.name.clone(), container.state)).collect();
-    Ok(Prepared { living: Living { layout, states, renew }, pki, access })
+    let missing = missing.into_iter().filter(|name| layout.node(name).is_some()).collect();
+    Ok(Prepared { living: Living { layout, states, renew }, missing, pki, access })
 }
 
 /// Where this host reaches the API.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use knarr_contract::NodeStatus;
+use knarr_contract::{NodeStatus, Role};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -11,7 +11,7 @@ use super::certs::Row;
 use super::{Session, table};
 use crate::addons::state as addon;
 use crate::cli::args::Status;
-use crate::cluster::{self, Cluster, State, certificates, role};
+use crate::cluster::{self, Cluster, Recalled, State, certificates, role};
 use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerInfo, ContainerState, Engine, ExecSpec};
 use crate::error::{Error, ErrorKind, Result};
@@ -42,7 +42,8 @@ struct ClusterStatus {
 #[serde(rename_all = "camelCase")]
 struct NodeReport {
     name: String,
-    role: Option<&'static str>,
+    /// `control-plane`, `worker`; `balancer`, which is no Node.
+    role: Option<String>,
     container: String,
     agent: Option<NodeStatus>,
     kubernetes: Option<NodeHealth>,
@@ -72,6 +73,9 @@ pub async fn run(session: &Session<impl Engine>, args: Status) -> Result<()> {
     Err(match status.state {
         State::Stopped => error.hint(format!("start it with `knarr start {name}`")),
         State::Paused => error.hint(format!("let it go on with `knarr unpause {name}`")),
+        State::Incomplete if status.nodes.iter().any(|node| node.agent.is_some()) => {
+            error.hint(format!("make it whole with `knarr repair {name}`"))
+        }
         State::Incomplete => error.hint(format!("remove what is left with `knarr delete cluster {name}`")),
         State::Running | State::Degraded if status.nodes.iter().any(|node| node.agent.is_none()) => {
             error.hint(format!("start what does not run with `knarr start {name}`"))
@@ -120,22 +124,24 @@ async fn watch<E: Engine>(session: &Session<E>, engine: &E, name: &str) -> Resul
 
 async fn gather<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) -> ClusterStatus {
     // A frozen API server accepts connections and never answers.
-    let asked = cluster.first_control_plane().is_some_and(|node| node.state == ContainerState::Running);
+    let running = |container: &ContainerInfo| container.state == ContainerState::Running;
+    let planes = || cluster.nodes.iter().filter(|node| role(node) == Some(Role::ControlPlane));
+    let asked = planes().any(running) && cluster.front().is_ok_and(running);
     let kubernetes =
         async { if asked { kubernetes(session, engine, cluster).await } else { Ok((Vec::new(), Vec::new())) } };
     let (agents, kubernetes, recalled) = futures::future::join3(
-        join_all(cluster.nodes.iter().map(|node| agent(engine, node))),
+        join_all(cluster.containers().map(|container| agent(engine, container))),
         kubernetes,
         certificates(engine, cluster),
     )
     .await;
     let mut problems = cluster.missing();
-    let (missing, certificates) = recalled.unwrap_or_else(|e| {
+    let (cut_off, certificates) = recalled.unwrap_or_else(|e| {
         problems.extend(cluster.first_control_plane().map(|_| facts(&e)));
         (Vec::new(), Vec::new())
     });
-    problems.extend(missing.iter().map(|node| format!("node `{node}` is gone")));
-    let mut state = if missing.is_empty() { cluster.state() } else { State::Incomplete };
+    let mut state = if cut_off.is_empty() { cluster.state() } else { State::Incomplete };
+    problems.extend(cut_off);
     let api_answers = asked && kubernetes.is_ok();
     let (nodes_seen, failing) = match kubernetes {
         Ok(found) => found,
@@ -146,12 +152,12 @@ async fn gather<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) 
     };
     problems.extend(failing);
     let mut nodes = Vec::new();
-    for (node, agent) in cluster.nodes.iter().zip(agents) {
+    for (node, agent) in cluster.containers().zip(agents) {
         let seen = nodes_seen.iter().find(|n| n.name == node.name).cloned();
         problems.extend(node_problems(node, agent.as_ref(), seen.as_ref(), api_answers));
         nodes.push(NodeReport {
             name: node.name.clone(),
-            role: role(node).map(knarr_contract::Role::as_str),
+            role: node.labels.get(names::ROLE).cloned(),
             container: node.state.to_string(),
             agent,
             kubernetes: seen,
@@ -184,11 +190,14 @@ fn facts(e: &Error) -> String {
     std::iter::once(&e.message).chain(&e.causes).cloned().collect::<Vec<_>>().join(": ")
 }
 
-/// The nodes that others know of and that are gone, and every certificate of those that are there.
+/// What of the cluster's layout is not true, in words, and every certificate of the nodes that are there.
 async fn certificates<E: Engine>(engine: &E, cluster: &Cluster) -> Result<(Vec<String>, Vec<Row>)> {
-    let recalled = cluster::recall(engine, cluster).await?;
-    let found = certificates::check(engine, cluster, &recalled.layout, OffsetDateTime::now_utc()).await?;
-    Ok((recalled.missing, found.into_iter().map(Row::from).collect()))
+    let Recalled { layout, missing, strangers, behind } = cluster::recall(engine, cluster).await?;
+    let found = certificates::check(engine, cluster, &layout, OffsetDateTime::now_utc()).await?;
+    let missing = missing.into_iter().map(|name| format!("`{name}` is gone"));
+    let strangers = strangers.into_iter().map(|name| format!("the removal of node `{name}` was cut off"));
+    let behind = behind.into_iter().map(|name| format!("node `{name}` does not know the last change of the cluster"));
+    Ok((missing.chain(strangers).chain(behind).collect(), found.into_iter().map(Row::from).collect()))
 }
 
 fn node_problems(
@@ -219,7 +228,7 @@ fn node_problems(
         Some(health) if !health.ready => {
             problems.push(format!("Node `{}`: {}", node.name, health.reason.as_deref().unwrap_or("not Ready")));
         }
-        None if api_answers => problems.push(format!("Node `{}` is not registered", node.name)),
+        None if api_answers && role(node).is_some() => problems.push(format!("Node `{}` is not registered", node.name)),
         _ => {}
     }
     problems
@@ -260,10 +269,11 @@ fn text(status: &ClusterStatus) -> String {
     let mut rows =
         vec![["NODE", "CONTAINER", "KUBERNETES", "COMPONENT", "STATE", "RESTARTS"].map(String::from).to_vec()];
     for node in &status.nodes {
+        let unseen = if node.role.as_deref() == Some(names::BALANCER) { "" } else { "unknown" };
         let kubernetes = node
             .kubernetes
             .as_ref()
-            .map_or("unknown".to_owned(), |k| format!("{} {}", if k.ready { "Ready" } else { "NotReady" }, k.version));
+            .map_or(unseen.to_owned(), |k| format!("{} {}", if k.ready { "Ready" } else { "NotReady" }, k.version));
         let mut first = vec![node.name.clone(), node.container.clone(), kubernetes];
         let components = node.agent.as_ref().map(|a| a.components.as_slice()).unwrap_or_default();
         if components.is_empty() {

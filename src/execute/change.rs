@@ -175,7 +175,7 @@ impl<E: Engine> Run<'_, E> {
     /// Listens to every node of the cluster that is there and not heard yet.
     pub(super) fn listen_to_all(&self) {
         let unborn = self.unborn.lock().map(|unborn| unborn.clone()).unwrap_or_default();
-        for node in self.plan.layout.nodes.iter().filter(|node| !unborn.contains(node.spec.name.as_str())) {
+        for node in self.plan.present().filter(|node| !unborn.contains(node.spec.name.as_str())) {
             self.listen_to(node.spec.name.as_str());
         }
     }
@@ -188,7 +188,7 @@ impl<E: Engine> Run<'_, E> {
 
     /// Waits until every Node has said that it is Ready since its container was started.
     pub(super) async fn nodes_back(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
-        let nodes = self.plan.layout.nodes.iter().map(|node| async {
+        let nodes = self.plan.present().map(|node| async {
             let name = node.spec.name.as_str();
             let container = self.context.engine.inspect_container(name).await?;
             let started = container.map_or(0, |c| c.started);

@@ -76,7 +76,7 @@ impl<E: Engine> Run<'_, E> {
                 Ok(())
             }
             Milestone::NodesReady => {
-                let names: Vec<String> = self.plan.layout.nodes.iter().map(|n| n.spec.name.to_string()).collect();
+                let names: Vec<String> = self.plan.present().map(|n| n.spec.name.to_string()).collect();
                 self.kubernetes()?.nodes_ready(&names, progress).await?;
                 self.timings.mark(timings::NODES_READY);
                 Ok(())
@@ -88,7 +88,7 @@ impl<E: Engine> Run<'_, E> {
                     self.timings.mark(timings::FIRST_POD);
                     outcome
                 };
-                let answers = dns::answers(&*self.context.engine, &self.plan.layout, progress);
+                let answers = dns::answers(&*self.context.engine, self.plan, progress);
                 futures::future::try_join(first_pod, answers).await?;
                 self.timings.mark(timings::DNS);
                 Ok(())

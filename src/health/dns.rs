@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::engine::{Engine, ExecSpec};
 use crate::error::{Error, ErrorKind, Result};
+use crate::plan::Plan;
 use crate::plan::layout::Layout;
 
 /// Between two probes.
@@ -14,9 +15,9 @@ const PATIENCE_SECONDS: u32 = 10;
 /// Waits until some node's pods get an answer for the API's own Service name.
 ///
 /// All nodes are asked at once since only those with a pod can tell; `progress` hears why not.
-pub async fn answers<E: Engine>(engine: &E, layout: &Layout, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
-    let probe = probe(layout);
-    let asked = layout.nodes.iter().map(|node| {
+pub async fn answers<E: Engine>(engine: &E, plan: &Plan, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
+    let probe = probe(&plan.layout);
+    let asked = plan.present().map(|node| {
         let probe = &probe;
         Box::pin(async move {
             loop {

@@ -127,7 +127,7 @@ impl Plan {
     /// Stops every node that is not stopped.
     pub fn stop(living: &Living) -> Self {
         let phases = [unpausing(living), stopping(living)];
-        assemble(Verb::Stop, &living.layout, phases.into_iter().flatten().collect())
+        of_living(Verb::Stop, living, phases.into_iter().flatten().collect())
     }
 
     /// Starts every node that does not run, with certificates that last; with `wait`, until the cluster is usable.
@@ -136,7 +136,7 @@ impl Plan {
         phases.extend(renewing(living, |node| living.is_up(node)));
         phases.extend(starting(living, |s| !is_up(s)));
         phases.extend(waiting(wait));
-        assemble(Verb::Start, &living.layout, phases)
+        of_living(Verb::Start, living, phases)
     }
 
     /// Stops what runs and starts everything.
@@ -145,13 +145,17 @@ impl Plan {
         phases.extend(renewing(living, |_| false));
         phases.extend(starting(living, |_| true));
         phases.extend(waiting(wait));
-        assemble(Verb::Restart, &living.layout, phases)
+        of_living(Verb::Restart, living, phases)
     }
 
     /// Freezes every node that runs.
     pub fn pause(living: &Living) -> Self {
         let nodes = living.containers(|s| s == ContainerState::Running);
-        assemble(Verb::Pause, &living.layout, acting(&living.layout, "pausing", "paused", &nodes, &Action::Pause).into_iter().collect())
+        assemble(
+            Verb::Pause,
+            &living.layout,
+            acting(&living.layout, "pausing", "paused", &nodes, &Action::Pause).into_iter().collect(),
+        )
     }
 
     /// Lets every frozen node go on; with `wait`, until the cluster is usable.
@@ -160,7 +164,7 @@ impl Plan {
         if !phases.is_empty() {
             phases.extend(waiting(wait));
         }
-        assemble(Verb::Unpause, &living.layout, phases)
+        of_living(Verb::Unpause, living, phases)
     }
 
     /// Gives nodes new certificates; those that run restart their components, the others will find them.
@@ -169,7 +173,7 @@ impl Plan {
         if living.states.values().all(|s| *s == ContainerState::Running) {
             phases.extend(waiting(wait));
         }
-        assemble(Verb::Renew, &living.layout, phases)
+        of_living(Verb::Renew, living, phases)
     }
 
     /// Whether nothing is changed: what is left are waits.
@@ -211,6 +215,13 @@ impl Plan {
     }
 }
 
+/// A plan for the containers that are there.
+fn of_living(verb: Verb, living: &Living, phases: Vec<Phase>) -> Plan {
+    let lost = |node: &&NodeLayout| !living.states.contains_key(node.spec.name.as_str());
+    let absent = living.layout.nodes.iter().filter(lost).map(|node| node.spec.name.to_string()).collect();
+    Plan { absent, ..assemble(verb, &living.layout, phases) }
+}
+
 /// Every title names the cluster: several may be at work at once.
 pub(super) fn assemble(verb: Verb, layout: &Layout, mut phases: Vec<Phase>) -> Plan {
     let cluster = layout.name();
@@ -218,7 +229,7 @@ pub(super) fn assemble(verb: Verb, layout: &Layout, mut phases: Vec<Phase>) -> P
         phase.title = format!("{cluster}: {}", phase.title);
         phase.done = format!("{cluster}: {}", phase.done);
     }
-    Plan { verb, layout: layout.clone(), phases }
+    Plan { verb, layout: layout.clone(), absent: Vec::new(), phases }
 }
 
 /// `3 nodes`, `3 nodes and the balancer`
@@ -262,7 +273,13 @@ fn starting(living: &Living, wanted: impl Fn(ContainerState) -> bool) -> Option<
 }
 
 fn unpausing(living: &Living) -> Option<Phase> {
-    acting(&living.layout, "unpausing", "unpaused", &living.containers(|s| s == ContainerState::Paused), &Action::Unpause)
+    acting(
+        &living.layout,
+        "unpausing",
+        "unpaused",
+        &living.containers(|s| s == ContainerState::Paused),
+        &Action::Unpause,
+    )
 }
 
 fn stopping(living: &Living) -> Option<Phase> {
@@ -291,7 +308,13 @@ fn renewing(living: &Living, runs: impl Fn(&NodeLayout) -> bool) -> Vec<Phase> {
         nodes.into_iter().filter(|node| runs(node)).partition(|node| node.spec.role == Role::ControlPlane);
     let restart = |nodes: &[&NodeLayout]| {
         let names: Vec<String> = nodes.iter().map(|node| node.spec.name.to_string()).collect();
-        acting(&living.layout, "restarting the components of", "restarted the components of", &names, &Action::RestartComponents)
+        acting(
+            &living.layout,
+            "restarting the components of",
+            "restarted the components of",
+            &names,
+            &Action::RestartComponents,
+        )
     };
     phases.extend(planes.into_iter().filter_map(|plane| restart(&[plane])));
     phases.extend(restart(&workers));

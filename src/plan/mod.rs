@@ -56,6 +56,8 @@ pub struct Plan {
     pub verb: Verb,
     /// Where everything stands.
     pub layout: Layout,
+    /// Nodes of the layout that are lost and that this plan does not make anew: nobody waits for them.
+    pub absent: Vec<String>,
     /// What happens, in order.
     pub phases: Vec<Phase>,
 }
@@ -176,7 +178,12 @@ impl Plan {
             // After all that is waited for: they never slow the boot.
             phases.push(phase("switching on the addons", "switched on the addons", vec![Step::ApplyAddons]));
         }
-        Ok(Self { verb: Verb::Create, layout, phases })
+        Ok(Self { verb: Verb::Create, layout, absent: Vec::new(), phases })
+    }
+
+    /// The nodes that are there when the plan is carried out.
+    pub fn present(&self) -> impl Iterator<Item = &NodeLayout> {
+        self.layout.nodes.iter().filter(|node| !self.absent.iter().any(|name| name == node.spec.name.as_str()))
     }
 
     /// Every container of the plan with its files.

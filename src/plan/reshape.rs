@@ -65,7 +65,15 @@ impl Plan {
         let completes = wish.verb == Verb::Repair;
         let voters: Vec<&str> =
             if completes && new.balancer { new.control_planes().map(name).collect() } else { planes };
-        phases.extend(each("giving", "gave", &voters, "all data and a vote", through.as_ref(), new, Action::PromoteEtcd)?);
+        phases.extend(each(
+            "giving",
+            "gave",
+            &voters,
+            "all data and a vote",
+            through.as_ref(),
+            new,
+            Action::PromoteEtcd,
+        )?);
         phases.extend(settling(wish, completes || !missing.is_empty()));
         Ok(assemble(wish.verb, new, phases))
     }

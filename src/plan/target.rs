@@ -7,8 +7,8 @@ use knarr_contract::Role;
 use super::layout::{EtcdStart, Layout, NodeLayout, nth, quarter};
 use super::settle;
 use crate::error::{Error, ErrorKind};
-use crate::spec::{Limits, NodeSpec};
 use crate::spec::values::{NodeName, Taint};
+use crate::spec::{Limits, NodeSpec};
 
 /// A node to add; its name, address and pods' addresses are chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]

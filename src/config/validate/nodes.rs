@@ -187,7 +187,7 @@ fn numbers(check: &mut Check<'_>, control_planes: (&str, usize), workers: (&str,
             format!("{n} control planes are asked for; at most {MAX_CONTROL_PLANES} are possible, 3 or 5 are usual"),
         ),
         (path, n) if n % 2 == 0 => {
-            check.warn(path, format!("{n} control planes survive the loss of no more of them than {} do", n - 1))
+            check.warn(path, format!("{n} control planes survive the loss of no more of them than {} do", n - 1));
         }
         _ => {}
     }
