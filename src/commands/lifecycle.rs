@@ -231,7 +231,7 @@ struct Prepared {
     living: Living,
     /// Nodes that are lost.
     missing: Vec<String>,
-    /// New certificates, where they are needed.
+    /// The authorities and new certificates, where they are needed.
     pki: Option<Pki>,
     /// Who asks the API server, where it is asked.
     access: Option<Access>,
@@ -250,14 +250,14 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
         Verb::Renew => cluster.nodes.iter().map(|node| node.name.clone()).collect(),
         _ => Vec::new(),
     };
-    let pki = if renew.is_empty() {
-        None
-    } else {
-        Some(Pki::reissue(certificates::roots(engine, cluster).await?, &layout, now)?)
-    };
-    let states = cluster.containers().map(|container| (container.name.clone(), container.state)).collect();
     let missing = missing.into_iter().filter(|name| layout.node(name).is_some()).collect();
-    Ok(Prepared { living: Living { layout, states, renew }, missing, pki, access })
+    let states = cluster.containers().map(|container| (container.name.clone(), container.state)).collect();
+    let living = Living { layout, states, renew };
+    // A balancer that is made anew is given the authority of the API servers' certificates.
+    let anew = !living.renew.is_empty() || matches!(wish.verb, Verb::Start | Verb::Restart) && living.lacks_balancer();
+    let pki =
+        if anew { Some(Pki::reissue(certificates::roots(engine, cluster).await?, &living.layout, now)?) } else { None };
+    Ok(Prepared { living, missing, pki, access })
 }
 
 /// Where this host reaches the API.

@@ -114,7 +114,7 @@ impl Living {
     }
 
     /// Whether its balancer is gone. It holds nothing, so whoever misses it makes it anew.
-    pub(super) fn lacks_balancer(&self) -> bool {
+    pub fn lacks_balancer(&self) -> bool {
         self.layout.balancer && !self.states.contains_key(&names::balancer(self.layout.name()))
     }
 }
