@@ -23,7 +23,7 @@ pub const CASES: &[Case] = &[("losses_and_repairs", losses_and_repairs), ("grow_
 /// How long no write may be acknowledged after a loss that is borne.
 const BORNE_WITHIN: Duration = seconds(15);
 /// How long after a loss that is not: until a command has mended it.
-const MENDED_WITHIN: Duration = seconds(60);
+const MENDED_WITHIN: Duration = seconds(90);
 
 const WITHOUT: [&str; 6] =
     ["--no-addon", "metrics-server", "--no-addon", "load-balancer", "--no-addon", "network-policy"];
