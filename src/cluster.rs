@@ -157,9 +157,32 @@ pub async fn access<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Access> 
     Ok(Access { url: format!("https://{}", cluster.api()?), ..credentials(engine, cluster).await? })
 }
 
-/// Reads the administrator's credentials out of the first control plane, running or not, into memory only.
+/// Reads the administrator's credentials out of a control plane, running or not, into memory only.
 pub async fn credentials<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Access> {
-    let node = &cluster.control_plane()?.name;
+    from_any(cluster, |node| credentials_of(engine, node)).await
+}
+
+/// Asks the control planes one after the other, those that run first, until one can tell.
+pub(crate) async fn from_any<'c, T, F: Future<Output = Result<T>>>(
+    cluster: &'c Cluster,
+    ask: impl Fn(&'c str) -> F,
+) -> Result<T> {
+    let mut planes: Vec<&ContainerInfo> =
+        cluster.nodes.iter().filter(|node| role(node) == Some(Role::ControlPlane)).collect();
+    planes.sort_by_key(|node| node.state != ContainerState::Running);
+    let mut refused = cluster.control_plane().map(drop);
+    for plane in planes {
+        match ask(&plane.name).await {
+            Ok(told) => return Ok(told),
+            // The first one's reason is the one that counts.
+            Err(e) if refused.is_ok() => refused = Err(e),
+            Err(_) => {}
+        }
+    }
+    Err(refused.err().unwrap_or_else(|| Error::failed(format!("cluster `{}` has no control plane", cluster.name))))
+}
+
+async fn credentials_of<E: Engine>(engine: &E, node: &str) -> Result<Access> {
     let (ca, pem) = futures::future::try_join(read_file(engine, node, CA), read_file(engine, node, ADMIN_PEM)).await?;
     // The file holds the certificate and then its key; each side wants only its own.
     let text = String::from_utf8_lossy(&pem);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{Cluster, read_file};
+use super::{Cluster, from_any, read_file};
 use crate::engine::Engine;
 use crate::engine::archive::{self, Content, Item};
 use crate::error::{Error, Result};
@@ -53,9 +53,12 @@ pub fn wanting_renewal(found: &[Found]) -> Vec<String> {
     nodes
 }
 
-/// The authorities and shared keys of a cluster, out of its first control plane.
+/// The authorities and shared keys of a cluster, out of one of its control planes.
 pub async fn roots<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Roots> {
-    let node = &cluster.control_plane()?.name;
+    from_any(cluster, |node| roots_of(engine, node)).await
+}
+
+async fn roots_of<E: Engine>(engine: &E, node: &str) -> Result<Roots> {
     let secret = |path: String| async move {
         let bytes = read_file(engine, node, &path).await?;
         Ok::<_, Error>(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))

@@ -2,12 +2,12 @@
 
 use futures::future::join_all;
 
-use super::{Cluster, read_file};
-use crate::engine::Engine;
+use super::{Cluster, read_file, role};
+use crate::engine::{ContainerInfo, ContainerState, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::paths::CLUSTER_FILE;
 use crate::plan::layout::Layout;
-use crate::plan::names;
+use crate::plan::{Living, Stranger, names};
 
 /// A cluster's layout, and how far Docker and its nodes agree with it.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct Recalled {
     /// Containers that the layout has and Docker has not.
     pub missing: Vec<String>,
     /// Nodes that Docker has and the layout has not: a change was cut off.
-    pub strangers: Vec<String>,
+    pub strangers: Vec<Stranger>,
     /// Nodes that do not know the layout: a change was cut off before they heard of it.
     pub behind: Vec<String>,
 }
@@ -39,15 +39,41 @@ pub async fn recall<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Recalled
         let facts = refused.into_iter().flat_map(|(_, e)| std::iter::once(e.message).chain(e.causes));
         return Err(facts.fold(error, Error::cause));
     };
-    let in_docker = |name: &str| cluster.containers().any(|container| container.name == name);
+    let in_docker = |name: &str| cluster.containers().any(|container| container.name == name && ran(container));
     let balancer = newest.balancer.then(|| names::balancer(&cluster.name));
     let wanted = newest.nodes.iter().map(|node| node.spec.name.to_string()).chain(balancer);
-    let missing = wanted.filter(|name| !in_docker(name)).collect();
+    let missing: Vec<String> = wanted.filter(|name| !in_docker(name)).collect();
     let known = |name: &str| newest.node(name).is_some();
-    let strangers = cluster.nodes.iter().map(|node| node.name.clone()).filter(|name| !known(name)).collect();
+    let stranger = |node: &ContainerInfo| Some(Stranger { name: node.name.clone(), role: role(node)? });
+    let strangers = cluster.nodes.iter().filter(|node| !known(&node.name)).filter_map(stranger).collect();
     let old = told.iter().filter(|(_, layout)| layout.generation < newest.generation).map(|(node, _)| *node);
-    let behind = old.chain(refused.iter().map(|(node, _)| *node)).filter(|node| known(node)).cloned().collect();
+    let untold = old.chain(refused.iter().map(|(node, _)| *node));
+    let behind = untold.filter(|node| known(node) && !missing.contains(node)).cloned().collect();
     Ok(Recalled { layout: newest, missing, strangers, behind })
+}
+
+impl Recalled {
+    /// The cluster as plans see it.
+    pub fn living(&self, cluster: &Cluster) -> Living {
+        let (there, unborn): (Vec<_>, Vec<_>) = cluster.containers().partition(|container| ran(container));
+        Living {
+            layout: self.layout.clone(),
+            states: there.into_iter().map(|container| (container.name.clone(), container.state)).collect(),
+            unborn: unborn.into_iter().map(|container| container.name.clone()).collect(),
+            renew: Vec::new(),
+        }
+    }
+
+    /// The nodes that are lost.
+    pub fn lost_nodes(&self) -> Vec<String> {
+        self.missing.iter().filter(|name| self.layout.node(name).is_some()).cloned().collect()
+    }
+}
+
+/// Whether a container has ever run. Docker calls one `created` that has not, and knarr starts each that it makes, after
+/// its files are in.
+const fn ran(container: &ContainerInfo) -> bool {
+    !matches!(container.state, ContainerState::Created | ContainerState::Dead)
 }
 
 async fn layout_of<E: Engine>(engine: &E, node: &str) -> Result<Layout> {

@@ -8,9 +8,9 @@ use time::OffsetDateTime;
 
 use super::{Session, blocking, entry, kubeconfig::internal_url, together};
 use crate::cli::args::lifecycle::{Chosen, Halt, Refresh, Resume};
-use crate::cluster::{self, Cluster, Recalled, State, certificates};
+use crate::cluster::{self, Cluster, State, certificates};
 use crate::config::DEFAULT_NAME;
-use crate::engine::{ContainerState, Engine, EngineErrorKind};
+use crate::engine::{ContainerInfo, ContainerState, Engine, EngineErrorKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Failed, Keys};
 use crate::kubeconfig::Store;
@@ -138,8 +138,8 @@ async fn one<E: Engine>(session: &Session<E>, engine: &Arc<E>, cluster: &Cluster
         return Ok(None);
     }
     let access = match &pki {
-        Some(pki) => Some(pki.admin_access(&living.layout)?),
-        None => access,
+        Some(pki) if !living.renew.is_empty() => Some(pki.admin_access(&living.layout)?),
+        _ => access,
     };
     let access = access.map(|access| Access { url: url(&living.layout), ..access });
     let context = Context {
@@ -208,7 +208,12 @@ fn fit(cluster: &Cluster, verb: Verb) -> Result<()> {
     if state == State::Incomplete && asks(verb) || cluster.first_control_plane().is_none() {
         let error = Error::failed(format!("cluster `{name}` is incomplete"));
         let error = cluster.missing().into_iter().fold(error, Error::cause);
-        return Err(error.hint(format!("remove what is left with `knarr delete cluster {name}`")));
+        let ran = |node: &ContainerInfo| !matches!(node.state, ContainerState::Created | ContainerState::Dead);
+        return Err(if cluster.first_control_plane().is_some_and(ran) {
+            error.hint(format!("make it whole with `knarr repair {name}`"))
+        } else {
+            error.hint(format!("remove what is left with `knarr delete cluster {name}`"))
+        });
     }
     let stopped: Vec<String> =
         cluster.containers().filter(|n| n.state == ContainerState::Exited).map(|n| format!("`{}`", n.name)).collect();
@@ -231,7 +236,7 @@ struct Prepared {
     living: Living,
     /// Nodes that are lost.
     missing: Vec<String>,
-    /// The authorities and new certificates, where they are needed.
+    /// New certificates, where they or a balancer are needed.
     pki: Option<Pki>,
     /// Who asks the API server, where it is asked.
     access: Option<Access>,
@@ -241,22 +246,22 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
     let credentials =
         async { if asks(wish.verb) { cluster::credentials(engine, cluster).await.map(Some) } else { Ok(None) } };
     let (recalled, access) = futures::future::try_join(cluster::recall(engine, cluster), credentials).await?;
-    let Recalled { layout, missing, .. } = recalled;
+    let (missing, mut living) = (recalled.lost_nodes(), recalled.living(cluster));
+    let layout = &living.layout;
     let now = OffsetDateTime::now_utc();
-    let renew = match wish.verb {
+    living.renew = match wish.verb {
         Verb::Start | Verb::Restart => {
-            certificates::wanting_renewal(&certificates::check(engine, cluster, &layout, now).await?)
+            certificates::wanting_renewal(&certificates::check(engine, cluster, layout, now).await?)
         }
         Verb::Renew => cluster.nodes.iter().map(|node| node.name.clone()).collect(),
         _ => Vec::new(),
     };
-    let missing = missing.into_iter().filter(|name| layout.node(name).is_some()).collect();
-    let states = cluster.containers().map(|container| (container.name.clone(), container.state)).collect();
-    let living = Living { layout, states, renew };
-    // A balancer that is made anew is given the authority of the API servers' certificates.
-    let anew = !living.renew.is_empty() || matches!(wish.verb, Verb::Start | Verb::Restart) && living.lacks_balancer();
-    let pki =
-        if anew { Some(Pki::reissue(certificates::roots(engine, cluster).await?, &living.layout, now)?) } else { None };
+    // A balancer that is made anew needs the authority that its servers are checked by.
+    let pki = if living.renew.is_empty() && !living.lacks_balancer() {
+        None
+    } else {
+        Some(Pki::reissue(certificates::roots(engine, cluster).await?, &living.layout, now)?)
+    };
     Ok(Prepared { living, missing, pki, access })
 }
 

@@ -1,14 +1,17 @@
 //! Adds nodes to a living cluster and removes them.
 
+use serde_json::Value;
+
 use super::Session;
 use super::reshape::{Found, find, reshape};
 use crate::cli::args::node::{Add, Delete};
 use crate::cluster::{self, Recalled};
+
 use crate::engine::{ContainerState, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::{Selection, kinds, objects};
 use crate::plan::layout::Layout;
-use crate::plan::{NewNode, Verb, Wish};
+use crate::plan::{NewNode, Verb, Wish, names};
 use crate::spec::{Limits, Role};
 
 /// Runs `knarr node add`.
@@ -19,7 +22,8 @@ pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
     let layout = &found.recalled.layout;
     let role = if args.control_plane { Role::ControlPlane } else { Role::Worker };
     let new = NewNode { role, labels: std::collections::BTreeMap::new(), taints: None, limits: Limits::default() };
-    let target = layout.with(&vec![new; args.count as usize])?;
+    let taken = taken(&found).await.map_err(untouched)?;
+    let target = layout.with(&vec![new; args.count as usize], &taken)?;
     let planes = target.control_planes().count();
     if args.control_plane && planes % 2 == 0 {
         session.warn(format!("{planes} control planes survive the loss of no more of them than {} do", planes - 1));
@@ -66,12 +70,22 @@ fn wish<E>(verb: Verb, target: Layout, found: &Found<E>, manner: &crate::cli::ar
     Wish {
         verb,
         target,
+        strangers: Vec::new(),
         abandoned: Vec::new(),
         force: false,
         broken: Vec::new(),
         behind: found.recalled.behind.clone(),
         wait: !manner.wait.is_zero(),
     }
+}
+
+/// The names that a new node cannot have: those of every container, and of this cluster's volumes.
+async fn taken<E: Engine>(found: &Found<E>) -> Result<Vec<String>> {
+    let label = names::of_cluster(&found.cluster.name);
+    let (containers, volumes) =
+        futures::future::try_join(found.engine.list_containers(""), found.engine.list_volumes(&label)).await?;
+    let containers = containers.into_iter().map(|container| container.name);
+    Ok(containers.chain(volumes.into_iter().map(|volume| volume.name)).collect())
 }
 
 /// The cluster that has all of these nodes.
@@ -154,9 +168,9 @@ async fn nothing_lost<E: Engine>(session: &Session<E>, found: &Found<E>, removed
     let lost: Vec<String> = volumes
         .iter()
         .filter(|volume| removed.iter().any(|node| objects::lies_on(volume, node)))
-        .filter_map(|volume| {
-            let claim = &volume["spec"]["claimRef"];
-            Some(format!("claim {}/{}", claim["namespace"].as_str()?, claim["name"].as_str()?))
+        .map(|volume| match (&volume["spec"]["claimRef"]["namespace"], &volume["spec"]["claimRef"]["name"]) {
+            (Value::String(namespace), Value::String(name)) => format!("claim {namespace}/{name}"),
+            _ => objects::describe(volume),
         })
         .collect();
     if lost.is_empty() {

@@ -1,26 +1,33 @@
-//! Makes anew what a cluster has lost, from what is left of it. Nothing that still has data is touched but by its side.
+//! Makes anew what a cluster has lost, from what is left of it, and finishes what a change that was cut off had begun.
 
 use futures::future::join_all;
-use knarr_contract::NodeStatus;
+use knarr_contract::{ComponentStatus, NodeStatus};
 
 use super::Session;
 use super::reshape::{Found, find, reshape};
 use crate::cli::args::node::Repair;
+use crate::cluster::Recalled;
 use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerState, Engine, ExecSpec};
 use crate::error::{Error, Result};
 use crate::plan::{Verb, Wish};
 
-/// An etcd that exits this often within a minute will not come up by itself.
-const HOPELESS_EXITS: u32 = 3;
+/// An etcd that was started again this often, and still does not serve, will not come up by itself.
+const HOPELESS_RESTARTS: u32 = 3;
 
 /// Runs `knarr repair`.
 pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
     let name = args.positional_name.or(args.name).unwrap_or_else(|| DEFAULT_NAME.into());
     let looking = async {
         let found = find(session, &name).await?;
-        let broken = broken_members(&found).await;
-        majority(&found, &broken)?;
+        let members = members(&found).await;
+        let hopeless = |etcd: &ComponentStatus| !etcd.ready && etcd.restarts >= HOPELESS_RESTARTS;
+        let broken: Vec<String> =
+            members.iter().filter(|(_, etcd)| hopeless(etcd)).map(|(plane, _)| plane.clone()).collect();
+        // One that serves has a majority behind it.
+        if !members.iter().any(|(_, etcd)| etcd.ready) {
+            majority(&found, &broken)?;
+        }
         Ok((found, broken))
     };
     let stopped = "stopped before anything was changed";
@@ -29,18 +36,23 @@ pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
         None => e.state("nothing was changed"),
     })?;
     let layout = &found.recalled.layout;
-    let lost = found.recalled.missing.iter().filter(|name| layout.node(name).is_some_and(|n| n.etcd.is_some()));
-    let anew: Vec<String> = lost.chain(&broken).cloned().collect();
+    let lost = found.recalled.lost_nodes();
+    let plane = |name: &&String| layout.node(name).is_some_and(|node| node.etcd.is_some());
+    // The only control plane has nobody to join: it goes on with the data of its volume.
+    let joins = layout.control_planes().count() > 1;
+    let anew: Vec<String> = lost.iter().filter(plane).filter(|_| joins).chain(&broken).cloned().collect();
     say(session, &found, &broken);
-    let nothing = anew.is_empty() && found.recalled.missing.is_empty() && found.recalled.behind.is_empty();
+    let Recalled { missing, strangers, behind, .. } = &found.recalled;
+    let nothing = anew.is_empty() && missing.is_empty() && strangers.is_empty() && behind.is_empty();
     let target = if nothing { layout.clone() } else { layout.rebuilding(&anew) };
     let wish = Wish {
         verb: Verb::Repair,
         target,
+        strangers: strangers.clone(),
         abandoned: Vec::new(),
         force: false,
         broken,
-        behind: found.recalled.behind.clone(),
+        behind: behind.clone(),
         wait: !args.manner.wait.is_zero(),
     };
     reshape(session, &found, wish, &args.manner).await
@@ -59,13 +71,16 @@ fn say<E: Engine>(session: &Session<E>, found: &Found<E>, broken: &[String]) {
     for name in &found.recalled.behind {
         session.note(format!("`{name}` does not know the last change: it is told"));
     }
-    for name in &found.recalled.strangers {
-        session.warn(format!("`{name}` belongs to no version of the cluster: remove it with `docker rm -f -v {name}`"));
+    for stranger in &found.recalled.strangers {
+        session.note(format!(
+            "`{}` belongs to no version of the cluster, for a change was cut off: it goes",
+            stranger.name
+        ));
     }
 }
 
-/// The control planes that run but whose etcd ends again and again.
-async fn broken_members<E: Engine>(found: &Found<E>) -> Vec<String> {
+/// What the control planes that run say of their etcd.
+async fn members<E: Engine>(found: &Found<E>) -> Vec<(String, ComponentStatus)> {
     let status = ExecSpec::new(["knarr-node", "status", "-o", "json"]);
     let planes = found.recalled.layout.control_planes().map(|node| node.spec.name.to_string());
     let asked = planes.map(|plane| {
@@ -73,8 +88,7 @@ async fn broken_members<E: Engine>(found: &Found<E>) -> Vec<String> {
         async move {
             let told = engine.exec(&plane, status).await.ok()?;
             let status: NodeStatus = serde_json::from_slice(&told.stdout).ok()?;
-            let etcd = status.components.into_iter().find(|c| c.name == "etcd")?;
-            (!etcd.ready && etcd.recent_exits >= HOPELESS_EXITS).then_some(plane)
+            Some((plane, status.components.into_iter().find(|c| c.name == "etcd")?))
         }
     });
     join_all(asked).await.into_iter().flatten().collect()

@@ -19,7 +19,7 @@ use crate::execute::{self, Context, Keys};
 use crate::kubernetes::Access;
 use crate::pki::Pki;
 use crate::plan::layout::Layout;
-use crate::plan::{Living, Plan, Verb, Wish};
+use crate::plan::{Living, Plan, Stranger, Verb, Wish};
 
 /// How long a growth that failed may take to be taken back.
 const UNDO: Duration = Duration::from_secs(30);
@@ -66,7 +66,7 @@ pub(super) async fn reshape<E: Engine>(
 ) -> Result<()> {
     let Found { engine, cluster, recalled } = found;
     let store = store(session, &manner.refresh)?;
-    let living = living(cluster, &recalled.layout);
+    let living = recalled.living(cluster);
     let plan = Plan::reshape(&living, &wish)?;
     if manner.dry_run {
         return if session.json() { session.print_json(&plan.to_json()) } else { session.print(&plan.to_string()) };
@@ -92,7 +92,7 @@ pub(super) async fn reshape<E: Engine>(
         if wish.verb != Verb::Grow {
             return Err(failed.error);
         }
-        let undone = undo(found, &wish, |plan| async move {
+        let undone = undo(session, found, &wish, &failed.made, |plan| async move {
             execute::change(&context(CancellationToken::new()), &plan, keys, UNDO).await.map_err(|failed| failed.error)
         });
         return Err(told(failed.error, undone.await, &cluster.name));
@@ -120,28 +120,46 @@ fn names(layout: &Layout) -> Vec<String> {
     layout.nodes.iter().map(|node| node.spec.name.to_string()).collect()
 }
 
-fn living(cluster: &Cluster, layout: &Layout) -> Living {
-    let states = cluster.containers().map(|container| (container.name.clone(), container.state)).collect();
-    Living { layout: layout.clone(), states, renew: Vec::new() }
-}
-
 /// Every certificate of the target, from the cluster's own authorities.
 async fn keys<E: Engine>(engine: &E, cluster: &Cluster, target: &Layout) -> Result<Pki> {
     Pki::reissue(certificates::roots(engine, cluster).await?, target, OffsetDateTime::now_utc())
 }
 
-/// Takes back a growth: the way from what was half made to what was there before.
+/// Takes back a growth: what this run made goes, and the others hear what was before. Once the balancer has the port it
+/// stays; before that the former container of the control plane takes its place again.
 async fn undo<E: Engine, F: Future<Output = Result<execute::Created>>>(
+    session: &Session<E>,
     found: &Found<E>,
     wish: &Wish,
+    made: &[String],
     carry_out: impl FnOnce(Plan) -> F,
 ) -> Result<()> {
-    let cluster = cluster::find(&*found.engine, &found.cluster.name).await?;
-    let added: Vec<String> =
-        names(&wish.target).into_iter().filter(|name| found.recalled.layout.node(name).is_none()).collect();
-    let back =
-        Wish { verb: Verb::Shrink, target: wish.target.without(&added), abandoned: added, wait: false, ..wish.clone() };
-    carry_out(Plan::reshape(&living(&cluster, &wish.target), &back)?).await.map(drop)
+    let Found { cluster, recalled, .. } = find(session, &found.cluster.name).await?;
+    let old = &found.recalled.layout;
+    let first = old.first_control_plane().spec.name.as_str();
+    let moved = recalled.living(&cluster).states.contains_key(first);
+    let added: Vec<String> = names(&wish.target).into_iter().filter(|name| old.node(name).is_none()).collect();
+    let target = if moved {
+        wish.target.without(&added)
+    } else {
+        Layout { generation: wish.target.generation + 1, ..old.clone() }
+    };
+    let ours = |stranger: &Stranger| made.contains(&stranger.name) || !added.contains(&stranger.name);
+    let new = wish.target.nodes.iter().filter(|node| made.iter().any(|name| name == node.spec.name.as_str()));
+    let new = new.filter(|node| old.node(node.spec.name.as_str()).is_none());
+    let new = new.map(|node| Stranger { name: node.spec.name.to_string(), role: node.spec.role });
+    let strangers: Vec<Stranger> = new.chain(recalled.strangers.iter().cloned()).filter(ours).collect();
+    let living = Living { layout: target.clone(), ..recalled.living(&cluster) };
+    let back = Wish {
+        verb: Verb::Repair,
+        // Whatever each was told, it is told again.
+        behind: names(old),
+        target,
+        strangers,
+        wait: false,
+        ..wish.clone()
+    };
+    carry_out(Plan::reshape(&living, &back)?).await.map(drop)
 }
 
 fn told(error: Error, undone: Result<()>, cluster: &str) -> Error {

@@ -195,7 +195,9 @@ async fn certificates<E: Engine>(engine: &E, cluster: &Cluster) -> Result<(Vec<S
     let Recalled { layout, missing, strangers, behind } = cluster::recall(engine, cluster).await?;
     let found = certificates::check(engine, cluster, &layout, OffsetDateTime::now_utc()).await?;
     let missing = missing.into_iter().map(|name| format!("`{name}` is gone"));
-    let strangers = strangers.into_iter().map(|name| format!("the removal of node `{name}` was cut off"));
+    let strangers = strangers
+        .into_iter()
+        .map(|s| format!("`{}` belongs to no version of the cluster: a change was cut off", s.name));
     let behind = behind.into_iter().map(|name| format!("node `{name}` does not know the last change of the cluster"));
     Ok((missing.chain(strangers).chain(behind).collect(), found.into_iter().map(Row::from).collect()))
 }

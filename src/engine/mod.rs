@@ -88,6 +88,8 @@ pub trait Engine: Send + Sync + 'static {
     fn stop_container(&self, container: &str, grace_seconds: u32) -> impl Future<Output = EngineResult<()>> + Send;
     /// Says whether Docker starts a container again when Docker itself is started, whatever became of it before.
     fn keep_container(&self, container: &str, keep: bool) -> impl Future<Output = EngineResult<()>> + Send;
+    /// Gives a container another name.
+    fn rename_container(&self, container: &str, name: &str) -> impl Future<Output = EngineResult<()>> + Send;
     /// Freezes every process of a running container.
     fn pause_container(&self, container: &str) -> impl Future<Output = EngineResult<()>> + Send;
     /// Lets the processes of a paused container go on.

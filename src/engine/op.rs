@@ -42,6 +42,8 @@ pub const START_CONTAINER: &str = "start container";
 pub const STOP_CONTAINER: &str = "stop container";
 /// [`super::Engine::keep_container`]
 pub const KEEP_CONTAINER: &str = "change when Docker starts container";
+/// [`super::Engine::rename_container`]
+pub const RENAME_CONTAINER: &str = "rename container";
 /// [`super::Engine::pause_container`]
 pub const PAUSE_CONTAINER: &str = "pause container";
 /// [`super::Engine::unpause_container`]
@@ -85,6 +87,7 @@ pub fn changes(operation: &str) -> bool {
             | START_CONTAINER
             | STOP_CONTAINER
             | KEEP_CONTAINER
+            | RENAME_CONTAINER
             | PAUSE_CONTAINER
             | UNPAUSE_CONTAINER
             | REMOVE_CONTAINER

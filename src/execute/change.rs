@@ -9,17 +9,17 @@ use time::format_description::well_known::Rfc3339;
 
 use super::failure::Failure;
 use super::{Progress, RETRY, Run, pack};
-use crate::engine::{ContainerState, Engine, ExecOutput, ExecSpec, op};
+use crate::engine::{ContainerState, Engine, ExecOutput, ExecSpec, Labels, op};
 use crate::error::{Error, Result};
 use crate::kubernetes::{Selection, kinds, objects};
-use crate::node::paths::{ADMIN_CONF, program};
+use crate::node::paths::{ADMIN_CONF, CLUSTER_FILE, program};
 use crate::node::render::FileSpec;
 use crate::plan::{Action, Change, Through, names};
 
 /// How long Docker waits before it kills a node that was asked to stop: far more than the five seconds that it takes.
 const STOP_GRACE_SECONDS: u32 = 30;
-/// It has no certificate, and ending it would only disturb pods.
-const WITHOUT_CERTIFICATES: &str = "containerd";
+/// They have no certificate, and ending them would only disturb pods and connections.
+const WITHOUT_CERTIFICATES: [&str; 2] = ["containerd", "haproxy"];
 
 impl<E: Engine> Run<'_, E> {
     pub(super) async fn change(
@@ -53,6 +53,11 @@ impl<E: Engine> Run<'_, E> {
             Action::RestartComponents => self.restart_components(node, progress).await,
             Action::Adapt(files) => self.adapt(node, files, progress).await,
             Action::Discard { data } => self.discard(node, *data).await,
+            Action::SetAside => {
+                let name = names::aside(node);
+                self.call(op::RENAME_CONTAINER, node, engine.rename_container(node, &name)).await
+            }
+            Action::TidyEtcd(through) => self.tidy_etcd(through, progress).await,
             Action::JoinEtcd(through) => self.join_etcd(node, through, progress).await,
             Action::PromoteEtcd(through) => self.promote_etcd(node, through, progress).await,
             Action::LeaveEtcd(through) => self.leave_etcd(node, through, progress).await,
@@ -75,7 +80,7 @@ impl<E: Engine> Run<'_, E> {
         let old: Vec<(String, u32)> = status
             .components
             .into_iter()
-            .filter(|c| c.name != WITHOUT_CERTIFICATES)
+            .filter(|c| !WITHOUT_CERTIFICATES.contains(&c.name.as_str()))
             .filter_map(|c| Some((c.name, c.pid?)))
             .collect();
         let pids = old.iter().map(|(_, pid)| pid.to_string());
@@ -94,33 +99,58 @@ impl<E: Engine> Run<'_, E> {
     /// Gives a node changed files. One that runs reads them and goes on with what they say; one that does not will find
     /// them when it starts.
     async fn adapt(&self, node: &str, files: &[FileSpec], progress: Progress<'_>) -> std::result::Result<(), Failure> {
-        let engine = &self.context.engine;
-        let tar = pack(files, self.pki()?)?;
-        self.call(op::PUT_ARCHIVE, node, engine.put_archive(node, "/", tar)).await?;
-        let container = engine.inspect_container(node).await.map_err(Error::from)?;
-        if container.is_none_or(|c| c.state != ContainerState::Running) {
+        // What says that the node knows the new layout comes last: until then it is one that was not told.
+        let (mark, rest): (Vec<FileSpec>, Vec<FileSpec>) =
+            files.iter().cloned().partition(|file| file.path == CLUSTER_FILE);
+        self.put(node, &rest).await?;
+        let container = self.context.engine.inspect_container(node).await.map_err(Error::from)?;
+        if container.is_some_and(|c| c.state == ContainerState::Running) {
+            progress(&format!("{node} to read its changed files"));
+            self.reload(node).await?;
+        }
+        self.put(node, &mark).await
+    }
+
+    async fn put(&self, node: &str, files: &[FileSpec]) -> std::result::Result<(), Failure> {
+        if files.is_empty() {
             return Ok(());
         }
         self.go_on()?;
+        let tar = pack(files, self.pki()?)?;
+        self.call(op::PUT_ARCHIVE, node, self.context.engine.put_archive(node, "/", tar)).await
+    }
+
+    async fn reload(&self, node: &str) -> std::result::Result<(), Failure> {
+        self.go_on()?;
         let reload = ExecSpec::new(["knarr-node", "reload"]);
-        let told = self.call(op::EXEC, node, engine.exec(node, &reload)).await?;
-        if told.status != 0 {
-            let why = String::from_utf8_lossy(&told.stderr).trim().to_owned();
-            return Err(Error::failed(format!("`{node}` does not accept its changed files")).cause(why).into());
+        let told = self.call(op::EXEC, node, self.context.engine.exec(node, &reload)).await?;
+        if told.status == 0 {
+            return Ok(());
         }
-        progress(&format!("{node} to go on with its changed files"));
-        Ok(())
+        let why = String::from_utf8_lossy(&told.stderr).trim().to_owned();
+        Err(Error::failed(format!("`{node}` does not accept its changed files")).cause(why).into())
     }
 
     async fn discard(&self, node: &str, data: bool) -> std::result::Result<(), Failure> {
-        let engine = &self.context.engine;
-        self.call(op::REMOVE_CONTAINER, node, engine.remove_container(node)).await?;
+        let (engine, layout) = (&self.context.engine, &self.plan.layout);
+        let ours = |labels: &Labels| labels.get(names::CREATE_ID) == Some(&layout.create_id);
         self.watch.forget(node);
-        if data {
-            let volume = names::volume(node);
-            self.call(op::REMOVE_VOLUME, &volume, engine.remove_volume(&volume)).await?;
+        if let Some(container) = engine.inspect_container(node).await.map_err(Error::from)? {
+            if !ours(&container.labels) {
+                return Err(foreign("container", node, layout.name()).into());
+            }
+            self.call(op::REMOVE_CONTAINER, node, engine.remove_container(&container.id)).await?;
         }
-        Ok(())
+        let volume = names::volume(node);
+        let volumes = if data { engine.list_volumes(&names::of_cluster(layout.name())).await } else { Ok(Vec::new()) };
+        match volumes.map_err(Error::from)?.into_iter().find(|found| found.name == volume) {
+            Some(found) if ours(&found.labels) => {
+                self.go_on()?;
+                self.call(op::REMOVE_VOLUME, &volume, engine.remove_volume(&volume)).await
+            }
+            Some(_) => Err(foreign("volume", &volume, layout.name()).into()),
+            None => Ok(()),
+        }
     }
 
     /// Moves the pods of a node elsewhere with kubectl, which knows what may be evicted and what must not.
@@ -202,13 +232,19 @@ impl<E: Engine> Run<'_, E> {
     }
 }
 
+fn foreign(what: &str, name: &str, cluster: &str) -> Error {
+    Error::failed(format!("{what} `{name}` does not belong to cluster `{cluster}`"))
+        .state("it was not touched")
+        .hint(format!("look at it with `docker {what} inspect {name}`"))
+}
+
 fn not_drained(node: &str, complaints: &str) -> Error {
     let lines = complaints.lines().filter(|line| !line.starts_with("Warning: ignoring"));
     Error::failed(format!("the pods of node `{node}` cannot be moved elsewhere"))
         .evidence(lines)
         .state(format!("`{node}` is cordoned; nothing was removed"))
         .hint(format!("let it take pods again with `knarr kubectl uncordon {node}`"))
-        .hint("or give up pods that nobody makes anew, and local data, with `--force`")
+        .hint("or give up pods that nobody makes anew with `--force`")
 }
 
 /// Whether the Ready condition is true and was reported after `started`, in seconds since 1970. Both are whole seconds,

@@ -1,7 +1,10 @@
 //! Who belongs to etcd: members come as learners, get a vote once they have all data, and leave. Done with etcdctl on a
 //! control plane that is whole.
 
+use std::time::Duration;
+
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::{RETRY, Run};
@@ -32,51 +35,68 @@ struct Member {
     is_learner: bool,
 }
 
-/// How etcd says that it wants to be asked again.
-const UNSETTLED: &str = "unhealthy cluster";
+/// How long a change of members is tried: several times what etcd needs to settle after any of them.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 type Outcome<T> = std::result::Result<T, Failure>;
 
 impl<E: Engine> Run<'_, E> {
     /// Tells etcd of a member that is coming, unless it knows it already.
     pub(super) async fn join_etcd(&self, node: &str, through: &Through, progress: super::Progress<'_>) -> Outcome<()> {
-        if self.member(node, through).await?.is_some() {
-            return Ok(());
-        }
         let url = format!("--peer-urls={}", node::peer_url(&parse(node)?));
         let headline = format!("etcd does not take `{node}` as a member");
-        self.change_members(through, &["member", "add", node, "--learner", &url], &headline, progress).await
+        let add = ["member", "add", node, "--learner", &url].map(String::from).to_vec();
+        let missing = |members: &[Member]| find(members, node).is_none().then(|| add.clone());
+        self.change_members(through, &headline, missing, progress).await
     }
 
     /// Tells etcd that a member is gone for good; one that it does not know is gone already.
     pub(super) async fn leave_etcd(&self, node: &str, through: &Through, progress: super::Progress<'_>) -> Outcome<()> {
-        let Some(member) = self.member(node, through).await? else { return Ok(()) };
-        let id = format!("{:x}", member.id);
         let headline = format!("etcd does not let `{node}` go");
-        self.change_members(through, &["member", "remove", &id], &headline, progress).await
+        let there = |members: &[Member]| find(members, node).map(removal);
+        self.change_members(through, &headline, there, progress).await
     }
 
-    /// Changes who belongs to etcd. It refuses while members have not been connected to each other for five seconds, so
-    /// that is waited for; nothing tells when it is over.
+    /// Lets etcd forget members without a vote that are no control planes of the layout.
+    pub(super) async fn tidy_etcd(&self, through: &Through, progress: super::Progress<'_>) -> Outcome<()> {
+        let layout = &self.plan.layout;
+        let wanted = |member: &Member| {
+            layout.control_planes().any(|node| member.peer_urls.contains(&node::peer_url(&node.spec.name)))
+        };
+        let left = |members: &[Member]| members.iter().find(|m| m.is_learner && !wanted(m)).map(removal);
+        self.change_members(through, "etcd keeps a member that nobody makes", left, progress).await
+    }
+
+    /// Changes who belongs to etcd until there is nothing left to change. It refuses while members have not been connected
+    /// to each other for five seconds, while it elects a leader, and while another change is under way: then it is asked
+    /// again, and first whether the last answer was lost.
     async fn change_members(
         &self,
         through: &Through,
-        words: &[&str],
         headline: &str,
+        next: impl Fn(&[Member]) -> Option<Vec<String>>,
         progress: super::Progress<'_>,
     ) -> Outcome<()> {
+        let patience = Instant::now() + PATIENCE;
         let changing = async {
             loop {
-                let outcome = self.etcdctl(through, words).await.map_err(|failure| failure.error)?;
-                if outcome.status == 0 {
-                    return Ok(());
+                let refusal = match self.members(through).await {
+                    Ok(members) => match next(&members) {
+                        None => return Ok(()),
+                        Some(words) => {
+                            let outcome = self.etcdctl(through, &words).await.map_err(|failure| failure.error)?;
+                            (outcome.status != 0).then(|| Error::failed(headline).cause(last_line(&outcome.stderr)))
+                        }
+                    },
+                    Err(failure) => Some(failure.error),
+                };
+                if let Some(error) = refusal {
+                    if Instant::now() >= patience {
+                        return Err(error);
+                    }
+                    progress(error.causes.last().unwrap_or(&error.message));
+                    tokio::time::sleep(RETRY * 10).await;
                 }
-                let why = last_line(&outcome.stderr);
-                if !why.contains(UNSETTLED) {
-                    return Err(Error::failed(headline).cause(why));
-                }
-                progress("etcd's members to be connected for five seconds");
-                tokio::time::sleep(RETRY * 10).await;
             }
         };
         Ok(self.bounded(changing).await?)
@@ -95,36 +115,35 @@ impl<E: Engine> Run<'_, E> {
             progress(&format!("etcd on {node} is starting"));
             self.watch.component_started(node, "etcd").await;
             loop {
-                let Some(member) = self.member(node, through).await.map_err(|failure| failure.error)? else {
+                let members = self.members(through).await.map_err(|failure| failure.error)?;
+                let Some(member) = find(&members, node) else {
                     return Err(Error::failed(format!("etcd does not know `{node}` any more")));
                 };
                 if !member.is_learner {
                     return Ok(());
                 }
-                let id = format!("{:x}", member.id);
-                let promote =
-                    self.etcdctl(through, &["member", "promote", &id]).await.map_err(|failure| failure.error)?;
-                if promote.status == 0 {
+                let promote = ["member".to_owned(), "promote".into(), format!("{:x}", member.id)];
+                let promoted = self.etcdctl(through, &promote).await.map_err(|failure| failure.error)?;
+                if promoted.status == 0 {
                     return Ok(());
                 }
-                progress(&format!("{node} copies the data: {}", last_line(&promote.stderr)));
+                progress(&format!("{node} copies the data: {}", last_line(&promoted.stderr)));
                 tokio::time::sleep(RETRY * 5).await;
             }
         };
         Ok(self.bounded(promoting).await?)
     }
 
-    async fn member(&self, node: &str, through: &Through) -> Outcome<Option<Member>> {
-        let list = self.etcdctl(through, &["member", "list", "--write-out=json"]).await?;
-        let told: std::result::Result<Members, _> = serde_json::from_slice(&list.stdout);
-        let Ok(Members { members }) = told else {
-            return Err(Error::failed("etcd does not tell its members").cause(last_line(&list.stderr)).into());
-        };
-        let url = node::peer_url(&parse(node)?);
-        Ok(members.into_iter().find(|member| member.name == node || member.peer_urls.contains(&url)))
+    async fn members(&self, through: &Through) -> Outcome<Vec<Member>> {
+        let words = ["member", "list", "--write-out=json"].map(String::from);
+        let list = self.etcdctl(through, &words).await?;
+        match serde_json::from_slice::<Members>(&list.stdout) {
+            Ok(Members { members }) if list.status == 0 => Ok(members),
+            _ => Err(Error::failed("etcd does not tell its members").cause(last_line(&list.stderr)).into()),
+        }
     }
 
-    async fn etcdctl(&self, through: &Through, words: &[&str]) -> Outcome<ExecOutcome> {
+    async fn etcdctl(&self, through: &Through, words: &[String]) -> Outcome<ExecOutcome> {
         let options = [
             program("etcdctl"),
             format!("--endpoints=https://127.0.0.1:{ETCD_CLIENT_PORT}"),
@@ -132,10 +151,20 @@ impl<E: Engine> Run<'_, E> {
             format!("--cert={}", pki("etcd/healthcheck-client", "crt")),
             format!("--key={}", pki("etcd/healthcheck-client", "key")),
         ];
-        let exec = ExecSpec::new(options.into_iter().chain(words.iter().map(|word| (*word).to_owned())));
+        let exec = ExecSpec::new(options.into_iter().chain(words.iter().cloned()));
         self.go_on()?;
         self.call(op::EXEC, through.as_str(), self.context.engine.exec(through.as_str(), &exec)).await
     }
+}
+
+/// The member of a node: by its name, or before it has started by its address.
+fn find<'m>(members: &'m [Member], node: &str) -> Option<&'m Member> {
+    let url = parse(node).map(|name| node::peer_url(&name)).unwrap_or_default();
+    members.iter().find(|member| member.name == node || member.peer_urls.contains(&url))
+}
+
+fn removal(member: &Member) -> Vec<String> {
+    vec!["member".to_owned(), "remove".into(), format!("{:x}", member.id)]
 }
 
 fn parse(node: &str) -> Result<NodeName> {

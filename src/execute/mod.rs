@@ -69,6 +69,8 @@ pub struct Failed {
     pub error: Error,
     /// Set when another choice of subnet or port may help: which of them was taken.
     pub taken: Option<EngineErrorKind>,
+    /// The containers that this run made.
+    pub made: Vec<String>,
 }
 
 /// A cluster that was created.
@@ -94,7 +96,7 @@ pub async fn create<E: Engine>(
             let (plan, engine) = (run.plan, Arc::clone(&context.engine));
             drop(run);
             let error = undo::after_failure(&*engine, plan, failure.error, options.retain, &context.reporter).await;
-            Err(Box::new(Failed { error, taken }))
+            Err(Box::new(Failed { error, taken, made: Vec::new() }))
         }
     }
 }
@@ -109,7 +111,7 @@ pub async fn change<E: Engine>(
     let run = Run::new(context, plan, keys, Options { wait, retain: true });
     match run.phases().await {
         Ok(()) => Ok(Created { timings: run.timings.clone() }),
-        Err(failure) => Err(Box::new(Failed { taken: failure.taken(), error: failure.error })),
+        Err(failure) => Err(Box::new(Failed { taken: failure.taken(), error: failure.error, made: run.made() })),
     }
 }
 
@@ -136,6 +138,8 @@ struct Run<'a, E> {
     network_id: OnceLock<String>,
     /// Container ids by name of what `ClaimName` made.
     claimed: Mutex<HashMap<String, String>>,
+    /// The containers that this run made.
+    made: Mutex<Vec<String>>,
     watch: NodeWatch<E>,
     kubernetes: OnceLock<Arc<dyn Kubernetes>>,
     /// The last thing a wait said it waits for.
@@ -158,6 +162,7 @@ impl<'a, E: Engine> Run<'a, E> {
             timings: Timings::start(),
             network_id: OnceLock::new(),
             claimed: Mutex::default(),
+            made: Mutex::default(),
             watch: NodeWatch::new(Arc::clone(&context.engine)),
             kubernetes: OnceLock::new(),
             last_reason: Mutex::default(),
@@ -295,18 +300,27 @@ impl<'a, E: Engine> Run<'a, E> {
         if let (Some(attachment), Some(id)) = (&mut spec.network, self.network_id.get()) {
             attachment.network.clone_from(id);
         }
-        self.call(op::CREATE_CONTAINER, &spec.name, self.context.engine.create_container(&spec)).await
+        let id = self.call(op::CREATE_CONTAINER, &spec.name, self.context.engine.create_container(&spec)).await?;
+        if let Ok(mut made) = self.made.lock() {
+            made.push(spec.name);
+        }
+        Ok(id)
+    }
+
+    fn made(&self) -> Vec<String> {
+        self.made.lock().map(|made| made.clone()).unwrap_or_default()
     }
 
     async fn start_node(&self, node: &NodeStep) -> std::result::Result<(), Failure> {
         let name = &node.container.name;
+        // First: whoever cannot have all of its files must not have a container.
+        let tar = pack(&node.files, self.pki()?)?;
         let claimed = self.claimed.lock().ok().and_then(|c| c.get(name).cloned());
         let id = match claimed {
             Some(id) => id,
             None => self.create_container(&node.container).await?,
         };
         self.go_on()?;
-        let tar = pack(&node.files, self.pki()?)?;
         self.call(op::PUT_ARCHIVE, name, self.context.engine.put_archive(&id, "/", tar)).await?;
         self.go_on()?;
         self.start_container(name, &id).await?;

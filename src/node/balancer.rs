@@ -2,7 +2,7 @@
 //!
 //! It passes TLS through, so that clients' certificates reach the API servers; only its health checks speak TLS
 //! themselves. A server that fails two of them, half a second apart, gets no further connection, and those that it has
-//! are ended, so that clients which only listen (watches, kubelets) notice too.
+//! are ended (a check may take as long as etcd takes to elect a leader, or an election would end all of them), so that clients which only listen (watches, kubelets) notice too.
 
 use std::fmt::Write as _;
 
@@ -44,7 +44,7 @@ pub(super) fn config(layout: &Layout, serves: Serves) -> String {
         "global\n\
          {user}  maxconn 4096\n  hard-stop-after 60s\n  log stdout format raw local0 notice\n\
          defaults\n  mode tcp\n  log global\n  option clitcpka\n  option srvtcpka\n  option redispatch 1\n  retries 3\n\
-         \x20 timeout connect 2s\n  timeout check 500ms\n  timeout client 24h\n  timeout server 24h\n\
+         \x20 timeout connect 2s\n  timeout check 1200ms\n  timeout client 24h\n  timeout server 24h\n\
          # 200 while an API server is ready.\n\
          frontend health\n  bind 127.0.0.1:{BALANCER_HEALTH_PORT}\n  mode http\n  timeout client 5s\n\
          \x20 monitor-uri /\n  monitor fail if {{ nbsrv(api) lt 1 }}\n\

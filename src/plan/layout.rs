@@ -69,9 +69,9 @@ pub struct EtcdStart {
     pub members: Vec<NodeName>,
     /// Whether it joins others that have data already.
     pub joins: bool,
-    /// How often the member of this node was made anew: each life has a folder of its own, so that the data of a broken
-    /// one stays where it is.
-    pub life: u32,
+    /// The generation of the layout with which this member began; 0 for those that founded the cluster. Each has a folder
+    /// of its own, so that the data of a broken one stays where it is.
+    pub life: u64,
 }
 
 /// How nodes reach registries: the host's proxy settings and certificate authorities, for containerd only.

@@ -44,6 +44,10 @@ pub enum Action {
         /// Whether the volume goes as well.
         data: bool,
     },
+    /// Give its container the name [`names::aside`], so that another can take its place before it is removed.
+    SetAside,
+    /// Let etcd forget members that nobody makes any more: an addition was cut off after they were announced.
+    TidyEtcd(Through),
     /// Tell etcd that its member is coming.
     JoinEtcd(Through),
     /// Give its member a vote, once it has caught up.
@@ -77,6 +81,8 @@ impl fmt::Display for Change {
             Action::Adapt(files) => write!(f, "put {} changed files into {node} and let it read them", files.len()),
             Action::Discard { data: true } => write!(f, "remove the container of {node} and its volume"),
             Action::Discard { data: false } => write!(f, "remove the container of {node}, keeping its volume"),
+            Action::SetAside => write!(f, "call the container of {node} {}", names::aside(node)),
+            Action::TidyEtcd(through) => write!(f, "let etcd forget members that nobody makes, on {through}"),
             Action::JoinEtcd(through) => write!(f, "announce {node} to etcd, on {through}"),
             Action::PromoteEtcd(through) => write!(f, "give {node} a vote in etcd, on {through}"),
             Action::LeaveEtcd(through) => write!(f, "take {node} out of etcd, on {through}"),
@@ -94,8 +100,11 @@ impl fmt::Display for Change {
 pub struct Living {
     /// Where everything stands.
     pub layout: Layout,
-    /// What each of its containers does, by name; one that is gone is not here.
+    /// What each of its containers does, by name. One that is gone is not here, nor is one that never ran: neither has
+    /// all of its files.
     pub states: BTreeMap<String, ContainerState>,
+    /// Its containers that never ran: the making of each was cut off.
+    pub unborn: Vec<String>,
     /// The nodes whose certificates must be made anew.
     pub renew: Vec<String>,
 }

@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 
 use self::layout::{Egress, EtcdStart, Layout, NodeLayout, nth};
 pub use self::living::{Action, Change, Living, Through};
-pub use self::reshape::Wish;
+pub use self::reshape::{Stranger, Wish};
 pub use self::target::NewNode;
 pub use self::verb::Verb;
 use crate::engine::{ContainerSpec, NetworkSpec};

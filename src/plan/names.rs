@@ -37,6 +37,11 @@ pub fn balancer(cluster: &str) -> String {
     format!("{cluster}-{BALANCER}")
 }
 
+/// What the container of a node is called while another takes its place.
+pub fn aside(node: &str) -> String {
+    format!("{node}-before")
+}
+
 /// The labels of an object of this cluster; `role` is a node's or a helper's.
 pub fn labels(layout: &Layout, role: Option<&str>) -> Labels {
     let mut labels = Labels::from([

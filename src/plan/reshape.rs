@@ -1,13 +1,15 @@
 //! From what a cluster is to what it shall be: nodes that come and go, the balancer, and what that means to the others.
 //!
-//! Growing, shrinking, repairing and applying a file are all this one plan, between two layouts. What is done already
-//! is not planned again, so the same wish again completes what was cut off.
+//! Growing, shrinking and repairing are all this one plan, between two layouts. The order keeps every moment safe: a name
+//! is taken before anything is done in it, nodes that stay hear of a removal before it begins (so that a repair finishes
+//! it), and a container is there with the authorities' keys at every instant.
 
 use knarr_contract::Role;
 
 use super::layout::{Layout, NodeLayout};
-use super::living::{Action, Change, Living, Through, acting, assemble};
+use super::living::{Action, Change, Living, Through, acting, assemble, is_up};
 use super::{Milestone, Phase, Plan, Step, Verb, balancer_step, names, node_step, phase};
+use crate::engine::ContainerState;
 use crate::error::{Error, ErrorKind};
 use crate::node::render::{self, Content, FileSpec};
 
@@ -18,6 +20,9 @@ pub struct Wish {
     pub verb: Verb,
     /// What the cluster shall be.
     pub target: Layout,
+    /// Nodes that are there, belong to no version of the cluster, and go without being asked: the removal or the addition
+    /// of each was cut off.
+    pub strangers: Vec<Stranger>,
     /// Nodes that go without waiting for their pods: they do not run.
     pub abandoned: Vec<String>,
     /// Whether pods of nodes that go are ended even if nobody makes them anew.
@@ -30,51 +35,55 @@ pub struct Wish {
     pub wait: bool,
 }
 
+/// A node that is in no layout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Its name.
+    pub name: String,
+    /// What it was for.
+    pub role: Role,
+}
+
 impl Plan {
     /// Plans the way from a living cluster to a wish. Fails where no control plane is left to go through.
     pub fn reshape(living: &Living, wish: &Wish) -> Result<Self, Error> {
         let (old, new) = (&living.layout, &wish.target);
-        let mut phases = Vec::new();
+        let completes = wish.verb == Verb::Repair;
+        let mut phases = waking(living, new);
+        if completes {
+            phases.extend(clearing(living, new));
+        }
         // What the nodes that are there know by now.
         let mut known = old.clone();
         if new.balancer && !old.balancer {
-            known = Layout { balancer: true, generation: new.generation, ..old.clone() };
+            known = Layout { balancer: true, generation: old.generation + 1, ..old.clone() };
             phases.extend(behind_balancer(&known));
         } else if new.balancer && living.lacks_balancer() {
             phases.push(phase("making the balancer anew", "made the balancer anew", vec![balancer_step(new)]));
         }
-        let through = through(living, wish);
-        let gone: Vec<&NodeLayout> = old.nodes.iter().filter(|node| new.node(name(node)).is_none()).collect();
-        phases.extend(removing(&gone, wish, through.as_ref())?);
-        let lost = |node: &&NodeLayout| !living.states.contains_key(name(node));
-        let missing: Vec<&NodeLayout> = new.nodes.iter().filter(lost).collect();
-        let planes = missing.iter().filter(|node| node.spec.role == Role::ControlPlane).map(|node| name(node));
-        let planes: Vec<&str> = planes.chain(wish.broken.iter().map(String::as_str)).collect();
-        let again: Vec<&str> = planes.iter().copied().filter(|plane| old.node(plane).is_some()).collect();
-        phases.extend(each("taking", "took", &again, "out of etcd", through.as_ref(), new, Action::LeaveEtcd)?);
-        phases.extend(each("announcing", "announced", &planes, "to etcd", through.as_ref(), new, Action::JoinEtcd)?);
-        let made: Vec<Step> = missing.iter().map(|node| node_step(new, node)).collect();
-        if !made.is_empty() {
-            let what = super::some(made.len(), "node");
-            phases.push(phase(format!("starting {what}"), format!("started {what}"), made));
+        let route = Route { through: through(living, wish), layout: new };
+        let gone = gone(old, wish);
+        if gone.is_empty() {
+            phases.extend(adding(living, wish, &route)?);
+            phases.extend(telling(living, &known, wish));
+        } else {
+            phases.extend(draining(&gone, wish, &route)?);
+            phases.extend(telling(living, &known, wish));
+            phases.extend(removing(living, &gone, &route)?);
+            phases.extend(adding(living, wish, &route)?);
         }
-        let stopped = living.containers(|state| !super::living::is_up(state));
-        phases.extend(acting(new, "starting", "started", &stopped, &Action::Start));
-        phases.extend(telling(living, &known, wish));
-        // A repair also completes what a change that was cut off did not come to.
-        let completes = wish.verb == Verb::Repair;
-        let voters: Vec<&str> =
-            if completes && new.balancer { new.control_planes().map(name).collect() } else { planes };
-        phases.extend(each(
-            "giving",
-            "gave",
-            &voters,
-            "all data and a vote",
-            through.as_ref(),
-            new,
-            Action::PromoteEtcd,
-        )?);
-        phases.extend(settling(wish, completes || !missing.is_empty()));
+        phases.extend(rebuilding(living, &known, wish, &route)?);
+        let planes = if completes && new.balancer {
+            // Also what an addition that was cut off did not come to.
+            new.control_planes().map(name).collect()
+        } else {
+            joining(living, wish)
+        };
+        phases.extend(route.vote(&planes)?);
+        if completes {
+            phases.extend(forgetting_asides(wish));
+        }
+        phases.extend(settling(wish, completes || !lost(living, wish).is_empty()));
         Ok(assemble(wish.verb, new, phases))
     }
 }
@@ -83,18 +92,68 @@ fn name(node: &NodeLayout) -> &str {
     node.spec.name.as_str()
 }
 
-/// A control plane that is there now, stays, and is whole.
+/// A control plane that is there, stays, and is whole; one that runs already is best.
 fn through(living: &Living, wish: &Wish) -> Option<Through> {
+    let state = |node: &NodeLayout| living.states.get(name(node)).copied();
     let fit = |node: &&NodeLayout| {
-        living.is_up(node) && wish.target.node(name(node)).is_some() && !wish.broken.iter().any(|b| b == name(node))
+        state(node).is_some() && wish.target.node(name(node)).is_some() && !wish.broken.iter().any(|b| b == name(node))
     };
-    living.layout.control_planes().find(fit).map(|node| node.spec.name.clone())
+    let mut fit: Vec<&NodeLayout> = living.layout.control_planes().filter(fit).collect();
+    fit.sort_by_key(|node| state(node) != Some(ContainerState::Running));
+    fit.first().map(|node| node.spec.name.clone())
 }
 
-fn nobody_left(layout: &Layout) -> Error {
-    Error::new(ErrorKind::Failed, format!("no control plane of cluster `{}` is left that could do it", layout.name()))
-        .state("nothing was changed")
-        .hint(format!("see how they are with `knarr status {}`", layout.name()))
+/// The way to etcd and kubectl: the control plane on which they are asked.
+struct Route<'a> {
+    through: Option<Through>,
+    layout: &'a Layout,
+}
+
+impl Route<'_> {
+    fn through(&self) -> Result<Through, Error> {
+        self.through.clone().ok_or_else(|| {
+            let cluster = self.layout.name();
+            Error::new(ErrorKind::Failed, format!("no control plane of cluster `{cluster}` is left that could do it"))
+                .hint(format!("see how they are with `knarr status {cluster}`"))
+        })
+    }
+
+    /// One action of etcd on each of these control planes, one after the other: etcd takes one change at a time.
+    fn one_by_one(
+        &self,
+        planes: &[&str],
+        (doing, done, what): (&str, &str, &str),
+        action: fn(Through) -> Action,
+    ) -> Result<Vec<Phase>, Error> {
+        let each = |plane: &&str| {
+            let step = change(plane, action(self.through()?));
+            Ok(alone(format!("{doing} {plane} {what}"), format!("{done} {plane} {what}"), step))
+        };
+        planes.iter().map(each).collect()
+    }
+
+    fn leave(&self, planes: &[&str]) -> Result<Vec<Phase>, Error> {
+        self.one_by_one(planes, ("taking", "took", "out of etcd"), Action::LeaveEtcd)
+    }
+
+    fn announce(&self, planes: &[&str]) -> Result<Vec<Phase>, Error> {
+        self.one_by_one(planes, ("announcing", "announced", "to etcd"), Action::JoinEtcd)
+    }
+
+    /// Gives votes to all of them together: each waits for its data.
+    fn vote(&self, planes: &[&str]) -> Result<Option<Phase>, Error> {
+        if planes.is_empty() {
+            return Ok(None);
+        }
+        let through = self.through()?;
+        let steps = planes.iter().map(|plane| change(plane, Action::PromoteEtcd(through.clone()))).collect();
+        let who = planes.join(", ");
+        Ok(Some(phase(
+            format!("waiting until {who} has all data and a vote"),
+            format!("{who} has all data and a vote"),
+            steps,
+        )))
+    }
 }
 
 fn change(node: &str, action: Action) -> Step {
@@ -106,8 +165,30 @@ fn alone(doing: String, done: String, step: Step) -> Phase {
     phase(doing, done, vec![step])
 }
 
+/// Lets everything run that is there and stays: etcd needs its members for each change.
+fn waking(living: &Living, new: &Layout) -> Vec<Phase> {
+    let stays = |name: &String| new.node(name).is_some() || new.balancer && *name == names::balancer(new.name());
+    let all = |wanted: fn(ContainerState) -> bool| -> Vec<String> {
+        living.containers(wanted).into_iter().filter(stays).collect()
+    };
+    let paused = all(|state| state == ContainerState::Paused);
+    let stopped = all(|state| !is_up(state));
+    let unpausing = acting(new, "unpausing", "unpaused", &paused, &Action::Unpause);
+    unpausing.into_iter().chain(acting(new, "starting", "started", &stopped, &Action::Start)).collect()
+}
+
+/// Removes containers that never ran, and a balancer that no layout has, without any data.
+fn clearing(living: &Living, new: &Layout) -> Option<Phase> {
+    let balancer = names::balancer(new.name());
+    let surplus = (!living.layout.balancer && living.states.contains_key(&balancer)).then_some(balancer);
+    let all = living.unborn.iter().cloned().chain(surplus);
+    let steps: Vec<Step> = all.map(|name| change(&name, Action::Discard { data: false })).collect();
+    let what = super::some(steps.len(), "half-made container");
+    (!steps.is_empty()).then(|| phase(format!("removing {what}"), format!("removed {what}"), steps))
+}
+
 /// The only control plane gives its port on the host to a balancer. Docker cannot take a port from a container, so the
-/// container is made anew around its volume; everything of the node that cannot be made again lives there.
+/// container is made anew around its volume; the old one is kept until the new one answers.
 fn behind_balancer(layout: &Layout) -> Vec<Phase> {
     let plane = layout.first_control_plane();
     let node = name(plane);
@@ -117,49 +198,68 @@ fn behind_balancer(layout: &Layout) -> Vec<Phase> {
             format!("stopped {node}"),
             change(node, Action::Stop),
         ),
-        alone(
-            format!("removing the container of {node}, not its data"),
-            format!("removed the container of {node}, not its data"),
-            change(node, Action::Discard { data: false }),
-        ),
+        alone(format!("setting {node} aside"), format!("set {node} aside"), change(node, Action::SetAside)),
         phase(
             format!("starting the balancer and {node} behind it"),
             format!("started the balancer and {node} behind it"),
             vec![balancer_step(layout), node_step(layout, plane)],
         ),
         alone("waiting for the API server".into(), "the API server answers".into(), Step::Await(Milestone::ApiAnswers)),
+        alone(
+            format!("removing the former container of {node}, not its data"),
+            format!("removed the former container of {node}, not its data"),
+            change(&names::aside(node), Action::Discard { data: false }),
+        ),
     ]
 }
 
-/// Takes nodes out: control planes one after the other, so that etcd always knows who it is; workers together.
-fn removing(gone: &[&NodeLayout], wish: &Wish, through: Option<&Through>) -> Result<Vec<Phase>, Error> {
-    if gone.is_empty() {
-        return Ok(Vec::new());
-    }
-    let through = through.ok_or_else(|| nobody_left(&wish.target))?;
-    let abandoned = |node: &NodeLayout| wish.abandoned.iter().any(|a| a == name(node));
-    let drained: Vec<Step> = gone
+/// The nodes that go: those that the target has not, and those that no layout has.
+fn gone(old: &Layout, wish: &Wish) -> Vec<Stranger> {
+    let left = old.nodes.iter().filter(|node| wish.target.node(name(node)).is_none());
+    let left = left.map(|node| Stranger { name: name(node).to_owned(), role: node.spec.role });
+    let strangers = wish.strangers.iter().filter(|stranger| !is_aside(wish, &stranger.name)).cloned();
+    let mut gone: Vec<Stranger> = left.chain(strangers).collect();
+    gone.dedup();
+    gone
+}
+
+/// Whether a container is the former one of a node, which shares its data.
+fn is_aside(wish: &Wish, container: &str) -> bool {
+    wish.target.nodes.iter().any(|node| names::aside(name(node)) == container)
+}
+
+/// The former containers of nodes that have a new one by now.
+fn forgetting_asides(wish: &Wish) -> Option<Phase> {
+    let asides = wish.strangers.iter().filter(|stranger| is_aside(wish, &stranger.name));
+    let steps: Vec<Step> = asides.map(|aside| change(&aside.name, Action::Discard { data: false })).collect();
+    let what = super::some(steps.len(), "former container");
+    (!steps.is_empty()).then(|| phase(format!("removing {what}"), format!("removed {what}"), steps))
+}
+
+/// Moves pods away from the nodes that go.
+fn draining(gone: &[Stranger], wish: &Wish, route: &Route<'_>) -> Result<Option<Phase>, Error> {
+    let through = route.through()?;
+    let wanted = |node: &&Stranger| !wish.abandoned.contains(&node.name) && !wish.strangers.contains(node);
+    let steps: Vec<Step> = gone
         .iter()
-        .filter(|node| !abandoned(node))
-        .map(|node| change(name(node), Action::Drain { through: through.clone(), force: wish.force }))
+        .filter(wanted)
+        .map(|node| change(&node.name, Action::Drain { through: through.clone(), force: wish.force }))
         .collect();
+    let what = super::some(steps.len(), "node");
+    Ok((!steps.is_empty()).then(|| phase(format!("draining {what}"), format!("drained {what}"), steps)))
+}
+
+/// Takes nodes out: control planes one after the other, so that etcd always knows who it is; then all together.
+fn removing(living: &Living, gone: &[Stranger], route: &Route<'_>) -> Result<Vec<Phase>, Error> {
     let mut phases = Vec::new();
-    if !drained.is_empty() {
-        let what = super::some(drained.len(), "node");
-        phases.push(phase(format!("draining {what}"), format!("drained {what}"), drained));
+    for plane in gone.iter().filter(|node| node.role == Role::ControlPlane) {
+        // First: of two, each must still agree.
+        phases.extend(route.leave(&[&plane.name])?);
+        phases.extend(stopping(living, route.layout, &[plane]));
     }
-    for plane in gone.iter().filter(|node| node.spec.role == Role::ControlPlane) {
-        let node = name(plane);
-        phases.push(alone(
-            format!("taking {node} out of etcd"),
-            format!("took {node} out of etcd"),
-            change(node, Action::LeaveEtcd(through.clone())),
-        ));
-    }
-    // In order, so that connections to an API server end instead of hanging.
-    let running: Vec<String> = gone.iter().filter(|node| !abandoned(node)).map(|node| name(node).to_owned()).collect();
-    phases.extend(acting(&wish.target, "stopping", "stopped", &running, &Action::Stop));
-    let each = |action: Action| gone.iter().map(|node| change(name(node), action.clone())).collect::<Vec<_>>();
+    let workers: Vec<&Stranger> = gone.iter().filter(|node| node.role == Role::Worker).collect();
+    phases.extend(stopping(living, route.layout, &workers));
+    let each = |action: Action| gone.iter().map(|node| change(&node.name, action.clone())).collect::<Vec<_>>();
     let what = super::some(gone.len(), "node");
     phases.push(phase(format!("removing {what}"), format!("removed {what}"), each(Action::Discard { data: true })));
     // Last: a kubelet that still ran would register its Node again.
@@ -167,34 +267,96 @@ fn removing(gone: &[&NodeLayout], wish: &Wish, through: Option<&Through>) -> Res
     Ok(phases)
 }
 
-/// One action of etcd on each of these control planes.
-fn each(
-    doing: &str,
-    done: &str,
-    planes: &[&str],
-    what: &str,
-    through: Option<&Through>,
-    layout: &Layout,
-    action: fn(Through) -> Action,
-) -> Result<Option<Phase>, Error> {
-    if planes.is_empty() {
-        return Ok(None);
+fn stopping(living: &Living, layout: &Layout, nodes: &[&Stranger]) -> Option<Phase> {
+    let runs = |node: &&&Stranger| living.states.get(&node.name) == Some(&ContainerState::Running);
+    let running: Vec<String> = nodes.iter().filter(runs).map(|node| node.name.clone()).collect();
+    acting(layout, "stopping", "stopped", &running, &Action::Stop)
+}
+
+/// The nodes of the target that are not there and are to be made. Only a repair makes nodes anew that were there before.
+fn lost<'w>(living: &Living, wish: &'w Wish) -> Vec<&'w NodeLayout> {
+    let made = |node: &&NodeLayout| {
+        let new = living.layout.node(name(node)).is_none();
+        !living.states.contains_key(name(node)) && (new || wish.verb == Verb::Repair)
+    };
+    wish.target.nodes.iter().filter(made).collect()
+}
+
+/// The control planes among them whose members join etcd. The only one of a cluster has nobody to join: it goes on with
+/// the data of its volume.
+fn joining<'w>(living: &Living, wish: &'w Wish) -> Vec<&'w str> {
+    let joins = |node: &&&NodeLayout| node.etcd.as_ref().is_some_and(|start| start.joins);
+    let lost = lost(living, wish);
+    let planes: Vec<&str> = lost.iter().filter(joins).map(|node| name(node)).collect();
+    planes.into_iter().chain(wish.broken.iter().map(String::as_str)).collect()
+}
+
+/// Makes the nodes that are not there: first their names are taken, then etcd hears of them, then they start.
+fn adding(living: &Living, wish: &Wish, route: &Route<'_>) -> Result<Vec<Phase>, Error> {
+    let (new, lost) = (&wish.target, lost(living, wish));
+    let mut phases = Vec::new();
+    if lost.is_empty() {
+        return Ok(phases);
     }
-    let through = through.ok_or_else(|| nobody_left(layout))?;
-    let steps = planes.iter().map(|plane| change(plane, action(through.clone()))).collect();
-    let who = planes.join(", ");
-    Ok(Some(phase(format!("{doing} {who} {what}"), format!("{done} {who} {what}"), steps)))
+    let what = super::some(lost.len(), "node");
+    let steps: Vec<Step> = lost.iter().map(|node| node_step(new, node)).collect();
+    let claims = steps.iter().filter_map(|step| match step {
+        Step::StartNode(node) => Some(Step::ClaimName(Box::new(node.container.clone()))),
+        _ => None,
+    });
+    phases.push(phase(
+        format!("claiming the names of {what}"),
+        format!("claimed the names of {what}"),
+        claims.collect(),
+    ));
+    let broken = |plane: &&str| !wish.broken.iter().any(|b| b == plane);
+    let planes: Vec<&str> = joining(living, wish).into_iter().filter(broken).collect();
+    phases.extend(entering(living, wish, route, &planes)?);
+    phases.push(phase(format!("starting {what}"), format!("started {what}"), steps));
+    Ok(phases)
+}
+
+/// Announces members to etcd; those of the same names that it knows are lost, and leave first.
+fn entering(living: &Living, wish: &Wish, route: &Route<'_>, planes: &[&str]) -> Result<Vec<Phase>, Error> {
+    if planes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let through = route.through()?;
+    let mut phases = vec![alone(
+        "looking for members of etcd that nobody makes".into(),
+        "etcd has no member that nobody makes".into(),
+        change(through.as_str(), Action::TidyEtcd(through.clone())),
+    )];
+    let known = |plane: &&str| living.layout.node(plane).is_some() && wish.verb == Verb::Repair;
+    let again: Vec<&str> = planes.iter().copied().filter(known).collect();
+    phases.extend(route.leave(&again)?);
+    phases.extend(route.announce(planes)?);
+    Ok(phases)
+}
+
+/// Makes members of etcd anew whose nodes are there: each begins again in a folder of its own.
+fn rebuilding(living: &Living, known: &Layout, wish: &Wish, route: &Route<'_>) -> Result<Vec<Phase>, Error> {
+    let broken: Vec<&str> = wish.broken.iter().map(String::as_str).collect();
+    let mut phases = entering(living, wish, route, &broken)?;
+    let nodes = wish.target.nodes.iter().filter(|node| broken.contains(&name(node)));
+    let steps: Vec<Step> = nodes.filter_map(|node| told(known, wish, node)).collect();
+    if !steps.is_empty() {
+        phases.push(phase("beginning the broken members anew", "began the broken members anew", steps));
+    }
+    Ok(phases)
 }
 
 /// Gives the nodes that stay what has changed for them, and lets them read it.
 fn telling(living: &Living, known: &Layout, wish: &Wish) -> Option<Phase> {
-    let (new, mut steps) = (&wish.target, Vec::new());
-    for node in new.nodes.iter().filter(|node| living.states.contains_key(name(node))) {
-        let Some(before) = known.node(name(node)) else { continue };
-        let old = if wish.behind.iter().any(|b| b == name(node)) { Vec::new() } else { render::files(known, before) };
-        steps.extend(put(name(node), render::files(new, node), &old));
-    }
-    if new.balancer && known.balancer && !living.lacks_balancer() {
+    let new = &wish.target;
+    let there =
+        |node: &&NodeLayout| living.states.contains_key(name(node)) && !wish.broken.iter().any(|b| b == name(node));
+    let mut steps: Vec<Step> = new.nodes.iter().filter(there).filter_map(|node| told(known, wish, node)).collect();
+    if new.balancer && living.layout.balancer && !living.lacks_balancer() {
+        // It keeps no version of the layout, so a repair gives it everything.
+        let old = if wish.verb == Verb::Repair { Vec::new() } else { render::balancer_files(known) };
+        steps.extend(put(&names::balancer(new.name()), render::balancer_files(new), &old));
+    } else if new.balancer && !living.layout.balancer {
         steps.extend(put(&names::balancer(new.name()), render::balancer_files(new), &render::balancer_files(known)));
     }
     let what = super::some(steps.len(), "container");
@@ -202,7 +364,14 @@ fn telling(living: &Living, known: &Layout, wish: &Wish) -> Option<Phase> {
         .then(|| phase(format!("telling {what} of the change"), format!("told {what} of the change"), steps))
 }
 
-/// Puts the files that differ. Certificates stay as they are: what they say depends on their own node alone.
+/// What one node is given. One that is behind may know anything, and gets everything.
+fn told(known: &Layout, wish: &Wish, node: &NodeLayout) -> Option<Step> {
+    let before = known.node(name(node)).filter(|_| !wish.behind.iter().any(|behind| behind == name(node)));
+    let old = before.map(|before| render::files(known, before)).unwrap_or_default();
+    put(name(node), render::files(&wish.target, node), &old)
+}
+
+/// Puts the texts that differ. Certificates stay as they are: what they say depends on their own node alone.
 fn put(container: &str, files: Vec<FileSpec>, old: &[FileSpec]) -> Option<Step> {
     let changed = |file: &FileSpec| matches!(file.content, Content::Text(_)) && !old.contains(file);
     let files: Vec<FileSpec> = files.into_iter().filter(changed).collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use knarr_contract::Role;
 
 use super::layout::{EtcdStart, Layout, NodeLayout, nth, quarter};
-use super::settle;
+use super::{names, settle};
 use crate::error::{Error, ErrorKind};
 use crate::spec::values::{NodeName, Taint};
 use crate::spec::{Limits, NodeSpec};
@@ -24,15 +24,16 @@ pub struct NewNode {
 }
 
 impl Layout {
-    /// The same cluster with these nodes beside its own. Several control planes get a balancer.
-    pub fn with(&self, nodes: &[NewNode]) -> Result<Self, Error> {
+    /// The same cluster with these nodes beside its own, called otherwise than anything that is `taken` in Docker. Several
+    /// control planes get a balancer; the version between, in which only that is new, has a generation of its own.
+    pub fn with(&self, nodes: &[NewNode], taken: &[String]) -> Result<Self, Error> {
         let mut grown = self.next();
         let workers = |node: &NewNode| node.role == Role::Worker;
         let mut added = Vec::new();
         let has_workers = self.spec.workers().next().is_some() || nodes.iter().any(workers);
         for new in nodes {
             let mut spec = NodeSpec {
-                name: grown.free_name(new.role)?,
+                name: grown.free_name(new.role, taken)?,
                 role: new.role,
                 image: None,
                 labels: new.labels.clone(),
@@ -50,8 +51,11 @@ impl Layout {
                 (node.spec.role, name.len(), name.to_owned())
             });
         }
+        if grown.control_planes().count() > 1 && !grown.balancer {
+            grown.balancer = true;
+            grown.generation += 1;
+        }
         grown.join(|name| added.contains(name));
-        grown.balancer |= grown.control_planes().count() > 1;
         grown.name_nodes();
         Ok(grown)
     }
@@ -81,22 +85,26 @@ impl Layout {
     }
 
     /// Lets the members of some control planes begin anew beside the others. All are announced before one starts, and
-    /// each must know exactly those that etcd knows then.
+    /// each must know exactly those that etcd knows then. The folder of each is new: its number is that of the change.
     fn join(&mut self, joins: impl Fn(&NodeName) -> bool) {
+        let life = self.generation;
         let members: Vec<NodeName> = self.control_planes().map(|node| node.spec.name.clone()).collect();
         for node in &mut self.nodes {
             if node.spec.role == Role::ControlPlane && joins(&node.spec.name) {
-                let life = node.etcd.as_ref().map_or(0, |start| start.life + 1);
                 node.etcd = Some(EtcdStart { members: members.clone(), joins: true, life });
             }
         }
     }
 
-    fn free_name(&self, role: Role) -> Result<NodeName, Error> {
+    fn free_name(&self, role: Role, taken: &[String]) -> Result<NodeName, Error> {
         let cluster = self.name();
         let numbers = 2..=u32::MAX;
-        let names = std::iter::once(format!("{cluster}-{role}")).chain(numbers.map(|n| format!("{cluster}-{role}{n}")));
-        let free = names.into_iter().find(|name| self.node(name).is_none()).unwrap_or_default();
+        let all = std::iter::once(format!("{cluster}-{role}")).chain(numbers.map(|n| format!("{cluster}-{role}{n}")));
+        let is_free = |name: &String| {
+            let volume = names::volume(name);
+            self.node(name).is_none() && !taken.iter().any(|taken| taken == name || *taken == volume)
+        };
+        let free = all.into_iter().find(is_free).unwrap_or_default();
         NodeName::parse(&free).map_err(|refused| Error::new(ErrorKind::Bug, refused.0))
     }
 
@@ -138,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_new_node_takes_the_first_free_name_and_place() {
-        let grown = layout(1, 3).without(&["dev-worker2".into()]).with(&[new(Role::Worker)]).expect("room");
+        let grown = layout(1, 3).without(&["dev-worker2".into()]).with(&[new(Role::Worker)], &[]).expect("room");
         assert_eq!(names(&grown), ["dev-control-plane", "dev-worker", "dev-worker2", "dev-worker3"]);
         let again = grown.node("dev-worker2").expect("there");
         assert_eq!(
@@ -150,9 +158,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_in_docker_is_not_taken_again() {
+        let taken = ["dev-worker2".to_owned(), "dev-worker3-var".into()];
+        let grown = layout(1, 1).with(&[new(Role::Worker)], &taken).expect("room");
+        assert_eq!(names(&grown), ["dev-control-plane", "dev-worker", "dev-worker4"]);
+    }
+
+    #[test]
     fn control_planes_join_those_that_are_there() {
-        let grown = layout(1, 1).with(&[new(Role::ControlPlane), new(Role::ControlPlane)]).expect("room");
-        assert!(grown.balancer);
+        let grown = layout(1, 1).with(&[new(Role::ControlPlane), new(Role::ControlPlane)], &[]).expect("room");
+        assert_eq!((grown.balancer, grown.generation), (true, 3), "the version with the balancer alone was the second");
         assert_eq!(names(&grown), ["dev-control-plane", "dev-control-plane2", "dev-control-plane3", "dev-worker"]);
         let members = |name: &str| grown.node(name).and_then(|node| node.etcd.clone()).expect("a member");
         assert_eq!(members("dev-control-plane").members.len(), 1);
@@ -168,7 +183,7 @@ mod tests {
     fn a_member_that_begins_anew_has_a_folder_of_its_own() {
         let rebuilt = layout(3, 0).rebuilding(&["dev-control-plane2".into()]);
         let start = rebuilt.node("dev-control-plane2").and_then(|node| node.etcd.clone()).expect("a member");
-        assert_eq!((start.members.len(), start.joins, start.life), (3, true, 1));
+        assert_eq!((start.members.len(), start.joins, start.life), (3, true, 2));
         assert_eq!(rebuilt.nodes[0], layout(3, 0).nodes[0]);
     }
 }

@@ -7,7 +7,7 @@ use bollard::errors::Error as BollardError;
 use bollard::models::{ContainerStatsResponse, ContainerUpdateBody};
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, ListContainersOptions, LogsOptions, RemoveContainerOptions,
-    StartContainerOptions, StatsOptions, StopContainerOptions, WaitContainerOptions,
+    RenameContainerOptions, StartContainerOptions, StatsOptions, StopContainerOptions, WaitContainerOptions,
 };
 use futures::StreamExt;
 use tokio::time::Instant;
@@ -65,6 +65,11 @@ pub(super) async fn keep(engine: &DockerEngine, container: &str, keep: bool) -> 
     let body = ContainerUpdateBody { restart_policy: Some(restart_policy(keep)), ..ContainerUpdateBody::default() };
     let updated = engine.client.update_container(container, body).await;
     updated.map_err(|e| translate(op::KEEP_CONTAINER, container, &e))
+}
+
+pub(super) async fn rename(engine: &DockerEngine, container: &str, name: &str) -> EngineResult<()> {
+    let renamed = engine.client.rename_container(container, RenameContainerOptions { name: name.to_owned() }).await;
+    renamed.map_err(|e| translate(op::RENAME_CONTAINER, container, &e))
 }
 
 pub(super) async fn pause(engine: &DockerEngine, container: &str) -> EngineResult<()> {

@@ -151,6 +151,10 @@ impl Engine for DockerEngine {
         containers::keep(self, container, keep).await
     }
 
+    async fn rename_container(&self, container: &str, name: &str) -> EngineResult<()> {
+        containers::rename(self, container, name).await
+    }
+
     async fn pause_container(&self, container: &str) -> EngineResult<()> {
         containers::pause(self, container).await
     }

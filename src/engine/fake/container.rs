@@ -223,6 +223,18 @@ impl World {
         Ok(())
     }
 
+    pub(super) fn rename_container(&mut self, container: &str, name: &str) -> Answer<()> {
+        if self.containers.contains_key(name) {
+            return refuse(EngineErrorKind::Conflict, format!("The container name \"/{name}\" is already in use"));
+        }
+        let old = self.container_name(container)?;
+        if let Some(mut renamed) = self.containers.remove(&old) {
+            renamed.spec.name = name.to_owned();
+            self.containers.insert(name.to_owned(), renamed);
+        }
+        Ok(())
+    }
+
     pub(super) fn remove_container(&mut self, container: &str) {
         if let Ok(name) = self.container_name(container) {
             self.containers.remove(&name);

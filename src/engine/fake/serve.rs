@@ -240,6 +240,10 @@ impl Engine for FakeEngine {
         self.call(op::KEEP_CONTAINER, container, |world| world.keep(container, keep)).await
     }
 
+    async fn rename_container(&self, container: &str, name: &str) -> EngineResult<()> {
+        self.call(op::RENAME_CONTAINER, container, |world| world.rename_container(container, name)).await
+    }
+
     async fn pause_container(&self, container: &str) -> EngineResult<()> {
         self.call(op::PAUSE_CONTAINER, container, |world| world.freeze(container, true)).await
     }
