@@ -15,6 +15,14 @@ use crate::wait::{seconds, until};
 
 pub const CASES: &[Case] = &[("killed_and_started", killed_and_started)];
 
+/// The clusters, of which the last is stopped.
+const SHAPES: [(&str, &[&str]); 4] = [
+    ("kd-one", &[]),
+    ("kd-three", &["--workers", "2"]),
+    ("kd-high", &["--control-planes", "3", "--workers", "1"]),
+    ("kd-stopped", &[]),
+];
+
 /// A Docker that is only ours; ended with everything in it when it is dropped.
 struct Daemon {
     folder: TempDir,
@@ -161,13 +169,13 @@ fn killed_and_started(scene: &Scene) {
     }
     let mut daemon = Daemon::new();
     daemon.load_image();
-    let names = ["kd-one", "kd-three", "kd-stopped"];
-    for (name, workers) in names.into_iter().zip(["0", "2", "0"]) {
-        daemon.knarr(scene, &["create", "cluster", name, "--workers", workers]).ok();
+    for (name, shape) in SHAPES {
+        daemon.knarr(scene, &[&["create", "cluster", name], shape].concat()).ok();
         let value = format!("--from-literal=key={name}");
         daemon.knarr(scene, &["kubectl", "--name", name, "create", "configmap", "kept", &value]).ok();
     }
-    daemon.knarr(scene, &["stop", "kd-stopped"]).ok();
+    let [running @ .., (stopped, _)] = &SHAPES;
+    daemon.knarr(scene, &["stop", stopped]).ok();
     let nodes = |daemon: &Daemon| daemon.knarr(scene, &["get", "nodes", "-A", "-o", "json"]).ok().json();
     let (before, kubeconfig) = (nodes(&daemon), scene.kubeconfig_text());
 
@@ -175,7 +183,7 @@ fn killed_and_started(scene: &Scene) {
         daemon.kill();
         let begun = Instant::now();
         daemon.start();
-        for name in &names[..2] {
+        for (name, _) in running {
             until(&format!("{name} is well again"), seconds(120), || {
                 let run = daemon.knarr(scene, &["status", name]);
                 if run.status == 0 { Ok(()) } else { Err(run.to_string()) }
@@ -183,21 +191,21 @@ fn killed_and_started(scene: &Scene) {
             let get = ["kubectl", "--name", name, "get", "configmap", "kept", "-o", "jsonpath={.data.key}"];
             assert_eq!(daemon.knarr(scene, &get).ok().out(), *name);
         }
-        eprintln!("round {round}: both are well {:?} after the start of Docker", begun.elapsed());
-        let stopped = daemon.knarr(scene, &["status", "kd-stopped", "-o", "json"]).exits(5).json();
-        assert_eq!(stopped["state"], "Stopped");
+        eprintln!("round {round}: all are well {:?} after the start of Docker", begun.elapsed());
+        let status = daemon.knarr(scene, &["status", stopped, "-o", "json"]).exits(5).json();
+        assert_eq!(status["state"], "Stopped");
         assert_eq!(nodes(&daemon), before, "a node has another address or state");
     }
     // The same ports, too: what the user has leads there.
-    for name in &names[..2] {
+    for (name, _) in running {
         daemon
             .knarr(scene, &["export", "kubeconfig", "--name", name, "--switch-context=false"])
             .ok()
             .says("was as it should be");
     }
     assert_eq!(scene.kubeconfig_text(), kubeconfig);
-    daemon.knarr(scene, &["start", "kd-stopped"]).ok();
-    for name in names {
+    daemon.knarr(scene, &["start", stopped]).ok();
+    for (name, _) in SHAPES {
         daemon.knarr(scene, &["delete", "cluster", name]).ok();
     }
 }

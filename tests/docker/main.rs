@@ -27,6 +27,7 @@ mod daemon;
 mod dashboard;
 mod gc;
 mod hammer;
+mod high_availability;
 mod images;
 mod ingress;
 mod interrupt;
@@ -96,6 +97,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("manifests", manifests::CASES),
     ("limits", limits::CASES),
     ("lifecycle", lifecycle::CASES),
+    ("high_availability", high_availability::CASES),
     ("daemon", daemon::CASES),
     ("readme", readme::CASES),
     ("up", up::CASES),

@@ -278,6 +278,26 @@ async fn parts_that_are_gone() {
     assert_eq!((env.left(), env.kubeconfig()), (Vec::<String>::new(), KUBECONFIG.to_owned()));
 }
 
+/// It holds nothing, so whoever starts the cluster makes it anew, running or not, at the same place.
+#[tokio::test(start_paused = true)]
+async fn a_balancer_that_is_gone() {
+    let _filters = filtered();
+    let env = created("--control-planes 3").await;
+    let before = env.engine.spec("dev-balancer").expect("it is there");
+    for prepare in ["", "stop dev"] {
+        if !prepare.is_empty() {
+            assert_eq!(env.knarr(prepare).await.status, 0);
+        }
+        env.engine.remove_container("dev-balancer").await.expect("removed");
+        let status = env.knarr("status dev").await;
+        assert!(status.status == 5 && status.stdout.contains("`dev-balancer` is gone"), "{status}");
+        let run = env.knarr("start dev").await;
+        assert_eq!(run.status, 0, "{run}");
+        assert_eq!(env.engine.spec("dev-balancer").as_ref(), Some(&before));
+        assert_eq!(state(&env).await, State::Running);
+    }
+}
+
 /// One failure at every call of every verb: it is told, and the same verb then does the rest.
 #[tokio::test(start_paused = true)]
 async fn every_failure_of_docker() {
