@@ -252,7 +252,10 @@ fn draining(gone: &[Stranger], wish: &Wish, route: &Route<'_>) -> Result<Option<
 /// Takes nodes out: control planes one after the other, so that etcd always knows who it is; then all together.
 fn removing(living: &Living, gone: &[Stranger], route: &Route<'_>) -> Result<Vec<Phase>, Error> {
     let mut phases = Vec::new();
-    for plane in gone.iter().filter(|node| node.role == Role::ControlPlane) {
+    let mut planes: Vec<&Stranger> = gone.iter().filter(|node| node.role == Role::ControlPlane).collect();
+    // The dead go first: etcd lets no member go if too few of those that remain are alive.
+    planes.sort_by_key(|plane| living.states.get(&plane.name) == Some(&ContainerState::Running));
+    for plane in planes {
         // First: of two, each must still agree.
         phases.extend(route.leave(&[&plane.name])?);
         phases.extend(stopping(living, route.layout, &[plane]));

@@ -229,7 +229,7 @@ impl World {
         }
         let old = self.container_name(container)?;
         if let Some(mut renamed) = self.containers.remove(&old) {
-            renamed.spec.name = name.to_owned();
+            name.clone_into(&mut renamed.spec.name);
             self.containers.insert(name.to_owned(), renamed);
         }
         Ok(())
