@@ -3,7 +3,7 @@
 use futures::future::join_all;
 
 use super::{Cluster, read_file};
-use crate::engine::Engine;
+use crate::engine::{ContainerState, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::node::paths::CLUSTER_FILE;
 use crate::plan::layout::Layout;
@@ -14,12 +14,14 @@ use crate::plan::names;
 pub struct Recalled {
     /// Where everything stands.
     pub layout: Layout,
-    /// Containers that the layout has and Docker has not.
+    /// Containers that the layout has, and that Docker has not or never started.
     pub missing: Vec<String>,
     /// Nodes that Docker has and the layout has not: a change was cut off.
     pub strangers: Vec<String>,
     /// Nodes that do not know the layout: a change was cut off before they heard of it.
     pub behind: Vec<String>,
+    /// Nodes that only those behind know: they were removed, and that was cut off before everybody heard of it.
+    pub former: Vec<String>,
 }
 
 /// Reads the layout of a cluster out of its nodes, running or not. Of several versions the newest holds.
@@ -39,15 +41,20 @@ pub async fn recall<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Recalled
         let facts = refused.into_iter().flat_map(|(_, e)| std::iter::once(e.message).chain(e.causes));
         return Err(facts.fold(error, Error::cause));
     };
-    let in_docker = |name: &str| cluster.containers().any(|container| container.name == name);
+    let in_docker = |name: &str| cluster.containers().any(|c| c.name == name && c.state != ContainerState::Created);
     let balancer = newest.balancer.then(|| names::balancer(&cluster.name));
     let wanted = newest.nodes.iter().map(|node| node.spec.name.to_string()).chain(balancer);
     let missing = wanted.filter(|name| !in_docker(name)).collect();
     let known = |name: &str| newest.node(name).is_some();
     let strangers = cluster.nodes.iter().map(|node| node.name.clone()).filter(|name| !known(name)).collect();
+    let mut former: Vec<String> =
+        told.iter().flat_map(|(_, layout)| &layout.nodes).map(|n| n.spec.name.to_string()).collect();
+    former.retain(|name| !known(name) && !in_docker(name));
+    former.sort();
+    former.dedup();
     let old = told.iter().filter(|(_, layout)| layout.generation < newest.generation).map(|(node, _)| *node);
     let behind = old.chain(refused.iter().map(|(node, _)| *node)).filter(|node| known(node)).cloned().collect();
-    Ok(Recalled { layout: newest, missing, strangers, behind })
+    Ok(Recalled { layout: newest, missing, strangers, behind, former })
 }
 
 async fn layout_of<E: Engine>(engine: &E, node: &str) -> Result<Layout> {

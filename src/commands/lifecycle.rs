@@ -245,7 +245,9 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
     }
     let now = OffsetDateTime::now_utc();
     let renew = match wish.verb {
-        Verb::Start | Verb::Restart => certificates::wanting_renewal(&certificates::check(engine, cluster, &layout, now).await?),
+        Verb::Start | Verb::Restart => {
+            certificates::wanting_renewal(&certificates::check(engine, cluster, &layout, now).await?)
+        }
         Verb::Renew => cluster.nodes.iter().map(|node| node.name.clone()).collect(),
         _ => Vec::new(),
     };

@@ -1,9 +1,11 @@
 //! Adds nodes to a living cluster and removes them.
 
+use std::collections::BTreeMap;
+
 use super::Session;
 use super::reshape::{Found, find, reshape};
 use crate::cli::args::node::{Add, Delete};
-use crate::cluster::{self, Recalled};
+use crate::cluster::{self, Cluster, Recalled};
 use crate::engine::{ContainerState, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::{Selection, kinds, objects};
@@ -18,7 +20,7 @@ pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
     must_be_whole(&found).map_err(untouched)?;
     let layout = &found.recalled.layout;
     let role = if args.control_plane { Role::ControlPlane } else { Role::Worker };
-    let new = NewNode { role, labels: std::collections::BTreeMap::new(), taints: None, limits: Limits::default() };
+    let new = NewNode { role, labels: BTreeMap::new(), taints: None, limits: Limits::default() };
     let target = layout.with(&vec![new; args.count as usize])?;
     let planes = target.control_planes().count();
     if args.control_plane && planes % 2 == 0 {
@@ -74,10 +76,29 @@ fn wish<E>(verb: Verb, target: Layout, found: &Found<E>, manner: &crate::cli::ar
     }
 }
 
-/// The cluster that has all of these nodes.
+/// The cluster that has all of these nodes, or had them until their removal was cut off.
 async fn owner(session: &Session<impl Engine>, nodes: &[String]) -> Result<String> {
-    let clusters = cluster::list(&*session.engine().await?).await?;
-    let has = |node: &String| clusters.iter().find(|c| c.nodes.iter().any(|n| n.name == *node));
+    let engine = session.engine().await?;
+    let clusters = cluster::list(&*engine).await?;
+    let in_docker = |node: &String| clusters.iter().any(|c| c.nodes.iter().any(|n| n.name == *node));
+    let mut remembered = BTreeMap::new();
+    if !nodes.iter().all(in_docker) {
+        // Their containers may be gone already. A cluster that cannot tell is not the one to change.
+        for cluster in &clusters {
+            if let Ok(recalled) = cluster::recall(&*engine, cluster).await {
+                let known = recalled.layout.nodes.iter().map(|node| node.spec.name.to_string());
+                let all: Vec<String> = known.chain(recalled.former).collect();
+                remembered.insert(cluster.name.as_str(), all);
+            }
+        }
+    }
+    let has = |node: &String| {
+        let knows = |c: &&Cluster| {
+            c.nodes.iter().any(|n| n.name == *node)
+                || remembered.get(c.name.as_str()).is_some_and(|all| all.contains(node))
+        };
+        clusters.iter().find(knows)
+    };
     let unknown: Vec<String> = nodes.iter().filter(|node| has(node).is_none()).map(|n| format!("`{n}`")).collect();
     if !unknown.is_empty() {
         return Err(Error::new(ErrorKind::NotFound, format!("there is no node {}", unknown.join(", ")))
@@ -101,9 +122,13 @@ fn must_be_whole<E>(found: &Found<E>) -> Result<()> {
         return Ok(());
     }
     let name = &found.cluster.name;
-    let error = Error::failed(format!("cluster `{name}` is {}", state.as_str().to_lowercase()));
+    let error = Error::failed(format!("cluster `{name}` is not whole")).cause(format!("it is {state}"));
+    let parts = found.cluster.missing();
+    let error = parts.into_iter().fold(error, Error::cause);
     let error = missing.iter().fold(error, |error, gone| error.cause(format!("`{gone}` is missing")));
-    let error = behind.iter().fold(error, |error, old| error.cause(format!("`{old}` does not know the last change")));
+    let error = behind
+        .iter()
+        .fold(error, |error, old| error.cause(format!("`{old}` does not know the last change, or does not tell")));
     Err(error.hint(format!(
         "see how it is with `knarr status {name}`; bring it back with `knarr start {name}` or `knarr repair {name}`"
     )))
@@ -115,8 +140,8 @@ fn chosen<E>(found: &Found<E>, names: &[String]) -> Result<Vec<String>> {
     let mut removed = names.to_vec();
     removed.sort();
     removed.dedup();
-    let unknown: Vec<String> =
-        removed.iter().filter(|name| layout.node(name).is_none()).map(|name| format!("`{name}`")).collect();
+    let known = |name: &String| layout.node(name).is_some() || found.recalled.former.contains(name);
+    let unknown: Vec<String> = removed.iter().filter(|name| !known(name)).map(|name| format!("`{name}`")).collect();
     if !unknown.is_empty() {
         return Err(Error::new(ErrorKind::NotFound, format!("cluster `{cluster}` has no node {}", unknown.join(", ")))
             .hint(format!("list its nodes with `knarr get nodes --name {cluster}`")));

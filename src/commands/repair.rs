@@ -9,7 +9,7 @@ use crate::cli::args::node::Repair;
 use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerState, Engine, ExecSpec};
 use crate::error::{Error, Result};
-use crate::plan::{Verb, Wish};
+use crate::plan::{Verb, Wish, names};
 
 /// An etcd that exits this often within a minute will not come up by itself.
 const HOPELESS_EXITS: u32 = 3;
@@ -49,7 +49,8 @@ pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
 /// What is going to be done and why, before it is done.
 fn say<E: Engine>(session: &Session<E>, found: &Found<E>, broken: &[String]) {
     for name in &found.recalled.missing {
-        session.note(format!("`{name}` is gone: it is made anew"));
+        let how = if unborn(found, name) { "was never started" } else { "is gone" };
+        session.note(format!("`{name}` {how}: it is made anew"));
     }
     for name in broken {
         session.note(format!(
@@ -60,8 +61,19 @@ fn say<E: Engine>(session: &Session<E>, found: &Found<E>, broken: &[String]) {
         session.note(format!("`{name}` does not know the last change: it is told"));
     }
     for name in &found.recalled.strangers {
-        session.warn(format!("`{name}` belongs to no version of the cluster: remove it with `docker rm -f -v {name}`"));
+        if unborn(found, name) {
+            session.note(format!("`{name}` was made and never started: it is removed"));
+        } else {
+            let volume = names::volume(name);
+            session.warn(format!(
+                "`{name}` belongs to no version of the cluster: remove it with `docker rm -f {name} && docker volume rm {volume}`"
+            ));
+        }
     }
+}
+
+fn unborn<E>(found: &Found<E>, name: &str) -> bool {
+    found.cluster.nodes.iter().any(|node| node.name == name && node.state == ContainerState::Created)
 }
 
 /// The control planes that run but whose etcd ends again and again.
@@ -83,7 +95,13 @@ async fn broken_members<E: Engine>(found: &Found<E>) -> Vec<String> {
 /// An error if too few members are whole to make the others anew from.
 fn majority<E>(found: &Found<E>, broken: &[String]) -> Result<()> {
     let planes: Vec<String> = found.recalled.layout.control_planes().map(|n| n.spec.name.to_string()).collect();
-    let there = |name: &String| found.cluster.nodes.iter().any(|n| n.name == *name && n.state != ContainerState::Dead);
+    let there = |name: &String| {
+        found
+            .cluster
+            .nodes
+            .iter()
+            .any(|n| n.name == *name && !matches!(n.state, ContainerState::Dead | ContainerState::Created))
+    };
     let lost: Vec<&String> = planes.iter().filter(|plane| !there(plane) || broken.contains(plane)).collect();
     if lost.is_empty() || planes.len() - lost.len() > planes.len() / 2 {
         return Ok(());

@@ -13,12 +13,12 @@ use super::Session;
 use super::lifecycle::{refresh, store, url};
 use crate::cli::args::node::Manner;
 use crate::cluster::{self, Cluster, Recalled, certificates};
-use crate::engine::Engine;
+use crate::engine::{ContainerState, Engine};
 use crate::error::{Error, Result};
 use crate::execute::{self, Context, Keys};
 use crate::kubernetes::Access;
 use crate::pki::Pki;
-use crate::plan::layout::Layout;
+use crate::plan::layout::{Layout, NodeLayout};
 use crate::plan::{Living, Plan, Verb, Wish};
 
 /// How long a growth that failed may take to be taken back.
@@ -95,7 +95,7 @@ pub(super) async fn reshape<E: Engine>(
         let undone = undo(found, &wish, |plan| async move {
             execute::change(&context(CancellationToken::new()), &plan, keys, UNDO).await.map_err(|failed| failed.error)
         });
-        return Err(told(failed.error, undone.await, &cluster.name));
+        return Err(told(failed.error, undone.await, &plan, &wish, recalled));
     }
     let kubeconfig = refresh(session, &**engine, cluster, store.as_ref()).await.map_err(|e| {
         e.context(format!("cluster `{}` is changed, but its kubeconfig entry is not up to date", cluster.name))
@@ -113,6 +113,11 @@ pub(super) async fn reshape<E: Engine>(
         nodes: after,
         kubeconfig,
     };
+    for (what, nodes) in [("added", &done.added), ("removed", &done.removed)] {
+        if !nodes.is_empty() {
+            session.note(format!("{what} {}", nodes.join(", ")));
+        }
+    }
     if session.json() { session.print_json(&done) } else { Ok(()) }
 }
 
@@ -130,28 +135,61 @@ async fn keys<E: Engine>(engine: &E, cluster: &Cluster, target: &Layout) -> Resu
     Pki::reissue(certificates::roots(engine, cluster).await?, target, OffsetDateTime::now_utc())
 }
 
-/// Takes back a growth: the way from what was half made to what was there before.
+/// Takes back a growth: the way from what was half made to what was there before. Returns what the cluster is then.
 async fn undo<E: Engine, F: Future<Output = Result<execute::Created>>>(
     found: &Found<E>,
     wish: &Wish,
     carry_out: impl FnOnce(Plan) -> F,
-) -> Result<()> {
+) -> Result<Layout> {
     let cluster = cluster::find(&*found.engine, &found.cluster.name).await?;
-    let added: Vec<String> =
-        names(&wish.target).into_iter().filter(|name| found.recalled.layout.node(name).is_none()).collect();
-    let back =
-        Wish { verb: Verb::Shrink, target: wish.target.without(&added), abandoned: added, wait: false, ..wish.clone() };
-    carry_out(Plan::reshape(&living(&cluster, &wish.target), &back)?).await.map(drop)
+    let was = &found.recalled.layout;
+    let plane = was.first_control_plane().spec.name.as_str();
+    let container =
+        |cluster: &Cluster| cluster.nodes.iter().find(|node| node.name == plane).map(|node| node.id.clone());
+    // Until its container is made anew, a single control plane has the port that was to move.
+    let stayed = wish.target.balancer && !was.balancer && container(&cluster) == container(&found.cluster);
+    let half = Layout { balancer: wish.target.balancer && !stayed, ..wish.target.clone() };
+    let mut living = living(&cluster, &half);
+    if stayed {
+        // It may have been told to stop, or not to come back with Docker: it is started in any case.
+        living.states.insert(plane.to_owned(), ContainerState::Exited);
+    }
+    let added: Vec<String> = names(&wish.target).into_iter().filter(|name| was.node(name).is_none()).collect();
+    let back = Wish {
+        verb: Verb::Shrink,
+        target: half.without(&added),
+        abandoned: added,
+        // How far they were told is not known.
+        behind: names(was),
+        wait: false,
+        ..wish.clone()
+    };
+    let plan = Plan::reshape(&living, &back)?;
+    carry_out(plan).await?;
+    Ok(back.target)
 }
 
-fn told(error: Error, undone: Result<()>, cluster: &str) -> Error {
+fn told(error: Error, undone: Result<Layout>, plan: &Plan, wish: &Wish, recalled: &Recalled) -> Error {
+    let name = plan.layout.name();
     match undone {
-        Ok(()) => Error { hints: Vec::new(), ..error }.state("what was added is removed again"),
+        Ok(layout) => {
+            let added: Vec<&NodeLayout> =
+                wish.target.nodes.iter().filter(|n| recalled.layout.node(n.spec.name.as_str()).is_none()).collect();
+            let planes = if added.iter().any(|node| node.etcd.is_some()) { " --control-plane" } else { "" };
+            let stays = layout.balancer && !recalled.layout.balancer;
+            let state = if stays {
+                "the nodes are removed again; the balancer stays"
+            } else {
+                "what was added is removed again"
+            };
+            // There is nothing left to go on with.
+            let mut error = error.state(state);
+            error.hints.retain(|hint| !hint.contains(&plan.command()));
+            error.hint(format!("try again with `knarr node add --name {name}{planes} --count {}`", added.len()))
+        }
         Err(e) => error
             .cause(format!("taking it back failed too: {}", e.message))
             .state("some of what was added may be left")
-            .hint(format!(
-                "complete it with `knarr repair {cluster}`, or remove what was added with `knarr node delete`"
-            )),
+            .hint(format!("complete it with `knarr repair {name}`, or remove what was added with `knarr node delete`")),
     }
 }

@@ -12,7 +12,7 @@ use super::{Progress, RETRY, Run, pack};
 use crate::engine::{ContainerState, Engine, ExecOutput, ExecSpec, op};
 use crate::error::{Error, Result};
 use crate::kubernetes::{Selection, kinds, objects};
-use crate::node::paths::{ADMIN_CONF, program};
+use crate::node::paths::{ADMIN_CONF, CLUSTER_FILE, program};
 use crate::node::render::FileSpec;
 use crate::plan::{Action, Change, Through, names};
 
@@ -92,14 +92,14 @@ impl<E: Engine> Run<'_, E> {
     }
 
     /// Gives a node changed files. One that runs reads them and goes on with what they say; one that does not will find
-    /// them when it starts.
+    /// them when it starts. The layout comes last: who has it has read the rest.
     async fn adapt(&self, node: &str, files: &[FileSpec], progress: Progress<'_>) -> std::result::Result<(), Failure> {
         let engine = &self.context.engine;
-        let tar = pack(files, self.pki()?)?;
-        self.call(op::PUT_ARCHIVE, node, engine.put_archive(node, "/", tar)).await?;
+        let (last, first): (Vec<FileSpec>, Vec<FileSpec>) = files.iter().cloned().partition(|f| f.path == CLUSTER_FILE);
+        self.put(node, &first).await?;
         let container = engine.inspect_container(node).await.map_err(Error::from)?;
         if container.is_none_or(|c| c.state != ContainerState::Running) {
-            return Ok(());
+            return self.put(node, &last).await;
         }
         self.go_on()?;
         let reload = ExecSpec::new(["knarr-node", "reload"]);
@@ -109,7 +109,16 @@ impl<E: Engine> Run<'_, E> {
             return Err(Error::failed(format!("`{node}` does not accept its changed files")).cause(why).into());
         }
         progress(&format!("{node} to go on with its changed files"));
-        Ok(())
+        self.put(node, &last).await
+    }
+
+    async fn put(&self, node: &str, files: &[FileSpec]) -> std::result::Result<(), Failure> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        self.go_on()?;
+        let tar = pack(files, self.pki()?)?;
+        self.call(op::PUT_ARCHIVE, node, self.context.engine.put_archive(node, "/", tar)).await
     }
 
     async fn discard(&self, node: &str, data: bool) -> std::result::Result<(), Failure> {
@@ -148,10 +157,22 @@ impl<E: Engine> Run<'_, E> {
             }
             match self.context.engine.exec_status(&exec.id).await? {
                 0 => Ok(()),
-                _ => Err(not_drained(node, &complaints)),
+                _ => Err(self.not_drained(node, &complaints)),
             }
         };
         Ok(self.bounded(draining).await?)
+    }
+
+    fn not_drained(&self, node: &str, complaints: &str) -> Error {
+        let cluster = self.plan.layout.name();
+        let lines = complaints.lines().filter(|line| !line.starts_with("Warning: ignoring"));
+        Error::failed(format!("the pods of node `{node}` cannot be moved elsewhere"))
+            .evidence(lines)
+            .state(format!("`{node}` is cordoned; nothing was removed"))
+            .hint(format!("let it take pods again with `knarr kubectl --name {cluster} uncordon {node}`"))
+            .hint(format!(
+                "or give up pods that nobody makes anew, and local data: `knarr node delete --name {cluster} {node} --force`"
+            ))
     }
 
     /// Deletes the Node object and the volumes that lay on it; asks again while the balancer still finds out that a
@@ -200,15 +221,6 @@ impl<E: Engine> Run<'_, E> {
         });
         try_join_all(nodes).await.map(drop)
     }
-}
-
-fn not_drained(node: &str, complaints: &str) -> Error {
-    let lines = complaints.lines().filter(|line| !line.starts_with("Warning: ignoring"));
-    Error::failed(format!("the pods of node `{node}` cannot be moved elsewhere"))
-        .evidence(lines)
-        .state(format!("`{node}` is cordoned; nothing was removed"))
-        .hint(format!("let it take pods again with `knarr kubectl uncordon {node}`"))
-        .hint("or give up pods that nobody makes anew, and local data, with `--force`")
 }
 
 /// Whether the Ready condition is true and was reported after `started`, in seconds since 1970. Both are whole seconds,

@@ -67,7 +67,7 @@ pub fn explain(e: EngineError, plan: &Plan) -> Failure {
 fn living(e: EngineError, plan: &Plan) -> Failure {
     let cluster = plan.layout.name();
     let (kind, node) = (e.kind, e.object.clone());
-    let again = plan.verb.command(cluster);
+    let again = plan.command();
     let error = match kind {
         EngineErrorKind::PortTaken => {
             Error::new(ErrorKind::Environment, format!("node `{node}` cannot start: a host port of it is taken"))

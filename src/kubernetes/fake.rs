@@ -29,7 +29,7 @@ pub struct Script {
 pub struct FakeKubernetes {
     script: Script,
     journal: Arc<Mutex<Vec<String>>>,
-    /// The Nodes that were adopted: they are there, and Ready.
+    /// The Nodes that were adopted and not deleted: they are there, and Ready.
     nodes: Arc<Mutex<Vec<String>>>,
     /// What `list` and `get` find.
     objects: Vec<Value>,
@@ -105,6 +105,9 @@ impl Kubernetes for FakeKubernetes {
     }
 
     fn delete<'a>(&'a self, list: &'a [Value]) -> BoxFuture<'a, Result<()>> {
+        if let Ok(mut nodes) = self.nodes.lock() {
+            nodes.retain(|node| !list.iter().any(|gone| gone["kind"] == "Node" && gone["metadata"]["name"] == *node));
+        }
         self.act("delete", format!("delete {}", list.iter().map(objects::describe).collect::<Vec<_>>().join(", ")))
     }
 
@@ -160,7 +163,8 @@ impl Kubernetes for FakeKubernetes {
             registered(&adoption.node);
         }
         if let Ok(mut nodes) = self.nodes.lock() {
-            nodes.extend(adoptions.iter().map(|a| a.node.clone()));
+            let new = adoptions.iter().map(|a| a.node.clone()).filter(|node| !nodes.contains(node)).collect::<Vec<_>>();
+            nodes.extend(new);
         }
         let names: Vec<&str> = adoptions.iter().map(|a| a.node.as_str()).collect();
         self.act("adopt", format!("adopt {}", names.join(", ")))

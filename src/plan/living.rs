@@ -74,7 +74,9 @@ impl fmt::Display for Change {
             Action::Unpause => write!(f, "unpause {node}"),
             Action::PutFiles(files) => write!(f, "put {} files with new certificates into {node}", files.len()),
             Action::RestartComponents => write!(f, "restart the components of {node} that hold certificates"),
-            Action::Adapt(files) => write!(f, "put {} changed files into {node} and let it read them", files.len()),
+            Action::Adapt(files) => {
+                write!(f, "put {} into {node} and let it read them", super::some(files.len(), "changed file"))
+            }
             Action::Discard { data: true } => write!(f, "remove the container of {node} and its volume"),
             Action::Discard { data: false } => write!(f, "remove the container of {node}, keeping its volume"),
             Action::JoinEtcd(through) => write!(f, "announce {node} to etcd, on {through}"),
@@ -105,7 +107,12 @@ impl Living {
     pub(super) fn containers(&self, wanted: impl Fn(ContainerState) -> bool) -> Vec<String> {
         let balancer = self.layout.balancer.then(|| names::balancer(self.layout.name()));
         let all = self.layout.nodes.iter().map(|node| node.spec.name.to_string()).chain(balancer);
-        all.filter(|name| self.states.get(name).is_some_and(|state| wanted(*state))).collect()
+        all.filter(|name| self.is_there(name) && self.states.get(name).is_some_and(|state| wanted(*state))).collect()
+    }
+
+    /// Whether a container is there and was started once: what was not has nothing in it.
+    pub(super) fn is_there(&self, name: &str) -> bool {
+        self.states.get(name).is_some_and(|state| *state != ContainerState::Created)
     }
 
     /// Whether the node runs now, or is only frozen.
@@ -115,7 +122,7 @@ impl Living {
 
     /// Whether its balancer is gone. It holds nothing, so whoever misses it makes it anew.
     pub(super) fn lacks_balancer(&self) -> bool {
-        self.layout.balancer && !self.states.contains_key(&names::balancer(self.layout.name()))
+        self.layout.balancer && !self.is_there(&names::balancer(self.layout.name()))
     }
 }
 
@@ -151,7 +158,11 @@ impl Plan {
     /// Freezes every node that runs.
     pub fn pause(living: &Living) -> Self {
         let nodes = living.containers(|s| s == ContainerState::Running);
-        assemble(Verb::Pause, &living.layout, acting(&living.layout, "pausing", "paused", &nodes, &Action::Pause).into_iter().collect())
+        assemble(
+            Verb::Pause,
+            &living.layout,
+            acting(&living.layout, "pausing", "paused", &nodes, &Action::Pause).into_iter().collect(),
+        )
     }
 
     /// Lets every frozen node go on; with `wait`, until the cluster is usable.
@@ -170,6 +181,28 @@ impl Plan {
             phases.extend(waiting(wait));
         }
         assemble(Verb::Renew, &living.layout, phases)
+    }
+
+    /// The command that goes on where carrying it out broke off.
+    pub fn command(&self) -> String {
+        let cluster = self.layout.name();
+        if self.verb != Verb::Shrink {
+            return self.verb.command(cluster);
+        }
+        let changes = self.phases.iter().flat_map(|phase| &phase.steps).filter_map(|step| match step {
+            Step::Change(change) => Some(change),
+            _ => None,
+        });
+        let (mut words, mut force) = (vec!["knarr node delete --name", cluster], None);
+        for change in changes {
+            match change.action {
+                Action::Forget => words.push(&change.node),
+                Action::Drain { force: true, .. } => force = Some("--force"),
+                _ => {}
+            }
+        }
+        words.extend(force);
+        words.join(" ")
     }
 
     /// Whether nothing is changed: what is left are waits.
@@ -262,7 +295,13 @@ fn starting(living: &Living, wanted: impl Fn(ContainerState) -> bool) -> Option<
 }
 
 fn unpausing(living: &Living) -> Option<Phase> {
-    acting(&living.layout, "unpausing", "unpaused", &living.containers(|s| s == ContainerState::Paused), &Action::Unpause)
+    acting(
+        &living.layout,
+        "unpausing",
+        "unpaused",
+        &living.containers(|s| s == ContainerState::Paused),
+        &Action::Unpause,
+    )
 }
 
 fn stopping(living: &Living) -> Option<Phase> {
@@ -291,7 +330,13 @@ fn renewing(living: &Living, runs: impl Fn(&NodeLayout) -> bool) -> Vec<Phase> {
         nodes.into_iter().filter(|node| runs(node)).partition(|node| node.spec.role == Role::ControlPlane);
     let restart = |nodes: &[&NodeLayout]| {
         let names: Vec<String> = nodes.iter().map(|node| node.spec.name.to_string()).collect();
-        acting(&living.layout, "restarting the components of", "restarted the components of", &names, &Action::RestartComponents)
+        acting(
+            &living.layout,
+            "restarting the components of",
+            "restarted the components of",
+            &names,
+            &Action::RestartComponents,
+        )
     };
     phases.extend(planes.into_iter().filter_map(|plane| restart(&[plane])));
     phases.extend(restart(&workers));

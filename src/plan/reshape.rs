@@ -8,6 +8,7 @@ use knarr_contract::Role;
 use super::layout::{Layout, NodeLayout};
 use super::living::{Action, Change, Living, Through, acting, assemble};
 use super::{Milestone, Phase, Plan, Step, Verb, balancer_step, names, node_step, phase};
+use crate::engine::ContainerState;
 use crate::error::{Error, ErrorKind};
 use crate::node::render::{self, Content, FileSpec};
 
@@ -35,18 +36,23 @@ impl Plan {
     pub fn reshape(living: &Living, wish: &Wish) -> Result<Self, Error> {
         let (old, new) = (&living.layout, &wish.target);
         let mut phases = Vec::new();
+        phases.extend(clearing(living, wish));
         // What the nodes that are there know by now.
         let mut known = old.clone();
         if new.balancer && !old.balancer {
-            known = Layout { balancer: true, generation: new.generation, ..old.clone() };
+            // A version of its own, so that a run that is cut off leaves no two of one number.
+            known = Layout { balancer: true, generation: old.generation + 1, ..old.clone() };
             phases.extend(behind_balancer(&known));
         } else if new.balancer && living.lacks_balancer() {
             phases.push(phase("making the balancer anew", "made the balancer anew", vec![balancer_step(new)]));
         }
-        let through = through(living, wish);
+        let (through, woken) = match through(living, wish) {
+            Some(through) => (Some(through), Vec::new()),
+            None => waking(living, wish, &mut phases),
+        };
         let gone: Vec<&NodeLayout> = old.nodes.iter().filter(|node| new.node(name(node)).is_none()).collect();
         phases.extend(removing(&gone, wish, through.as_ref())?);
-        let lost = |node: &&NodeLayout| !living.states.contains_key(name(node));
+        let lost = |node: &&NodeLayout| !living.is_there(name(node)) && !woken.iter().any(|woken| woken == name(node));
         let missing: Vec<&NodeLayout> = new.nodes.iter().filter(lost).collect();
         let planes = missing.iter().filter(|node| node.spec.role == Role::ControlPlane).map(|node| name(node));
         let planes: Vec<&str> = planes.chain(wish.broken.iter().map(String::as_str)).collect();
@@ -58,14 +64,24 @@ impl Plan {
             let what = super::some(made.len(), "node");
             phases.push(phase(format!("starting {what}"), format!("started {what}"), made));
         }
-        let stopped = living.containers(|state| !super::living::is_up(state));
+        let mut stopped = living.containers(|state| !super::living::is_up(state));
+        stopped
+            .retain(|name| !woken.contains(name) && (new.node(name).is_some() || *name == names::balancer(new.name())));
         phases.extend(acting(new, "starting", "started", &stopped, &Action::Start));
         phases.extend(telling(living, &known, wish));
         // A repair also completes what a change that was cut off did not come to.
         let completes = wish.verb == Verb::Repair;
         let voters: Vec<&str> =
             if completes && new.balancer { new.control_planes().map(name).collect() } else { planes };
-        phases.extend(each("giving", "gave", &voters, "all data and a vote", through.as_ref(), new, Action::PromoteEtcd)?);
+        phases.extend(each(
+            "giving",
+            "gave",
+            &voters,
+            "all data and a vote",
+            through.as_ref(),
+            new,
+            Action::PromoteEtcd,
+        )?);
         phases.extend(settling(wish, completes || !missing.is_empty()));
         Ok(assemble(wish.verb, new, phases))
     }
@@ -73,6 +89,42 @@ impl Plan {
 
 fn name(node: &NodeLayout) -> &str {
     node.spec.name.as_str()
+}
+
+/// Removes containers that were never started, but not their volumes: whoever made them was cut off, and each is made
+/// anew or is not wanted.
+fn clearing(living: &Living, wish: &Wish) -> Option<Phase> {
+    let unborn = |name: &&String| living.states.get(*name) == Some(&ContainerState::Created);
+    let known: Vec<String> = living.states.keys().filter(unborn).cloned().collect();
+    let stray = |name: &String| wish.target.node(name).is_none() && *name != names::balancer(wish.target.name());
+    let what = known.join(", ");
+    let steps: Vec<Step> = known.iter().map(|name| change(name, Action::Discard { data: stray(name) })).collect();
+    (!steps.is_empty()).then(|| {
+        phase(format!("removing {what}, which never started"), format!("removed {what}, which never started"), steps)
+    })
+}
+
+/// Brings control planes back where none is up: those that are stopped, and an only one whose container is gone, which
+/// begins again around its volume, for nobody else has its data. Returns the first, and all of them.
+fn waking(living: &Living, wish: &Wish, phases: &mut Vec<Phase>) -> (Option<Through>, Vec<String>) {
+    let (old, new) = (&living.layout, &wish.target);
+    let stays = |node: &&NodeLayout| old.node(name(node)).is_some() && !wish.broken.iter().any(|b| b == name(node));
+    let only = new.control_planes().count() == 1;
+    let planes: Vec<&NodeLayout> =
+        new.control_planes().filter(stays).filter(|node| only || living.is_there(name(node))).collect();
+    let Some(first) = planes.first() else { return (None, Vec::new()) };
+    let wake = |node: &&NodeLayout| {
+        if living.is_there(name(node)) { change(name(node), Action::Start) } else { node_step(new, node) }
+    };
+    let names: Vec<String> = planes.iter().map(|node| name(node).to_owned()).collect();
+    let what = names.join(", ");
+    phases.push(phase(format!("starting {what}"), format!("started {what}"), planes.iter().map(wake).collect()));
+    phases.push(alone(
+        "waiting for the API server".into(),
+        "the API server answers".into(),
+        Step::Await(Milestone::ApiAnswers),
+    ));
+    (Some(first.spec.name.clone()), names)
 }
 
 /// A control plane that is there now, stays, and is whole.
@@ -86,7 +138,10 @@ fn through(living: &Living, wish: &Wish) -> Option<Through> {
 fn nobody_left(layout: &Layout) -> Error {
     Error::new(ErrorKind::Failed, format!("no control plane of cluster `{}` is left that could do it", layout.name()))
         .state("nothing was changed")
-        .hint(format!("see how they are with `knarr status {}`", layout.name()))
+        .hint(format!(
+            "see how they are with `knarr status {0}`; make them anew with `knarr repair {0}`",
+            layout.name()
+        ))
 }
 
 fn change(node: &str, action: Action) -> Step {
@@ -178,20 +233,27 @@ fn each(
     Ok(Some(phase(format!("{doing} {who} {what}"), format!("{done} {who} {what}"), steps)))
 }
 
-/// Gives the nodes that stay what has changed for them, and lets them read it.
-fn telling(living: &Living, known: &Layout, wish: &Wish) -> Option<Phase> {
-    let (new, mut steps) = (&wish.target, Vec::new());
-    for node in new.nodes.iter().filter(|node| living.states.contains_key(name(node))) {
+/// Gives those that stay what has changed for them, and lets them read it. The balancer is first, for it keeps no layout:
+/// while a node does not know the last change, it may not know it either.
+fn telling(living: &Living, known: &Layout, wish: &Wish) -> Vec<Phase> {
+    let (new, mut phases, mut steps) = (&wish.target, Vec::new(), Vec::new());
+    if new.balancer && known.balancer && !living.lacks_balancer() {
+        let old = if wish.behind.is_empty() { render::balancer_files(known) } else { Vec::new() };
+        let told = put(&names::balancer(new.name()), render::balancer_files(new), &old);
+        phases.extend(told.map(|step| {
+            alone("telling the balancer of the change".into(), "told the balancer of the change".into(), step)
+        }));
+    }
+    for node in new.nodes.iter().filter(|node| living.is_there(name(node))) {
         let Some(before) = known.node(name(node)) else { continue };
         let old = if wish.behind.iter().any(|b| b == name(node)) { Vec::new() } else { render::files(known, before) };
         steps.extend(put(name(node), render::files(new, node), &old));
     }
-    if new.balancer && known.balancer && !living.lacks_balancer() {
-        steps.extend(put(&names::balancer(new.name()), render::balancer_files(new), &render::balancer_files(known)));
+    if !steps.is_empty() {
+        let what = super::some(steps.len(), "node");
+        phases.push(phase(format!("telling {what} of the change"), format!("told {what} of the change"), steps));
     }
-    let what = super::some(steps.len(), "container");
-    (!steps.is_empty())
-        .then(|| phase(format!("telling {what} of the change"), format!("told {what} of the change"), steps))
+    phases
 }
 
 /// Puts the files that differ. Certificates stay as they are: what they say depends on their own node alone.

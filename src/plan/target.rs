@@ -7,8 +7,8 @@ use knarr_contract::Role;
 use super::layout::{EtcdStart, Layout, NodeLayout, nth, quarter};
 use super::settle;
 use crate::error::{Error, ErrorKind};
-use crate::spec::{Limits, NodeSpec};
 use crate::spec::values::{NodeName, Taint};
+use crate::spec::{Limits, NodeSpec};
 
 /// A node to add; its name, address and pods' addresses are chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,10 @@ impl Layout {
         }
         grown.join(|name| added.contains(name));
         grown.balancer |= grown.control_planes().count() > 1;
+        if grown.balancer && !self.balancer {
+            // The balancer comes first, as a version of its own.
+            grown.generation += 1;
+        }
         grown.name_nodes();
         Ok(grown)
     }
