@@ -5,7 +5,8 @@ use futures::future::join_all;
 use super::{Cluster, read_file, role};
 use crate::engine::{ContainerInfo, ContainerState, Engine};
 use crate::error::{Error, ErrorKind, Result};
-use crate::node::paths::CLUSTER_FILE;
+use crate::node::paths::{BALANCER_CONFIG, CLUSTER_FILE};
+use crate::node::render::{self, Content};
 use crate::plan::layout::Layout;
 use crate::plan::{Living, Stranger, names};
 
@@ -18,7 +19,7 @@ pub struct Recalled {
     pub missing: Vec<String>,
     /// Nodes that Docker has and the layout has not: a change was cut off.
     pub strangers: Vec<Stranger>,
-    /// Nodes that do not know the layout: a change was cut off before they heard of it.
+    /// Nodes that do not know the layout, or a balancer that does not: a change was cut off before they heard of it.
     pub behind: Vec<String>,
 }
 
@@ -48,8 +49,23 @@ pub async fn recall<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Recalled
     let strangers = cluster.nodes.iter().filter(|node| !known(&node.name)).filter_map(stranger).collect();
     let old = told.iter().filter(|(_, layout)| layout.generation < newest.generation).map(|(node, _)| *node);
     let untold = old.chain(refused.iter().map(|(node, _)| *node));
-    let behind = untold.filter(|node| known(node) && !missing.contains(node)).cloned().collect();
+    let mut behind: Vec<String> = untold.filter(|node| known(node) && !missing.contains(node)).cloned().collect();
+    if let Some(balancer) = cluster.balancer().filter(|balancer| newest.balancer && ran(balancer))
+        && !serves(engine, &balancer.name, &newest).await
+    {
+        behind.push(balancer.name.clone());
+    }
     Ok(Recalled { layout: newest, missing, strangers, behind })
+}
+
+/// Whether the balancer has the configuration of this layout. It keeps no layout itself.
+async fn serves<E: Engine>(engine: &E, balancer: &str, layout: &Layout) -> bool {
+    let wanted = render::balancer_files(layout).into_iter().find(|file| file.path == BALANCER_CONFIG);
+    let has = read_file(engine, balancer, BALANCER_CONFIG).await;
+    match (wanted.map(|file| file.content), has) {
+        (Some(Content::Text(text)), Ok(has)) => text.as_bytes() == &has[..],
+        _ => false,
+    }
 }
 
 impl Recalled {

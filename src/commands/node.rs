@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Session;
 use super::reshape::{Found, find, reshape};
 use crate::cli::args::node::{Add, Delete};
-use crate::cluster::{self, Recalled};
+use crate::cluster::{self, Cluster, Recalled};
 
 use crate::engine::{ContainerState, Engine};
 use crate::error::{Error, ErrorKind, Result};
@@ -90,8 +90,16 @@ async fn taken<E: Engine>(found: &Found<E>) -> Result<Vec<String>> {
 
 /// The cluster that has all of these nodes.
 async fn owner(session: &Session<impl Engine>, nodes: &[String]) -> Result<String> {
-    let clusters = cluster::list(&*session.engine().await?).await?;
-    let has = |node: &String| clusters.iter().find(|c| c.nodes.iter().any(|n| n.name == *node));
+    let engine = session.engine().await?;
+    let clusters = cluster::list(&*engine).await?;
+    let mut known: Vec<(&Cluster, Vec<String>)> = Vec::new();
+    for cluster in &clusters {
+        // A node whose removal was cut off may be in the layout only. A cluster that cannot tell is not the one to change.
+        let layout = cluster::recall(&*engine, cluster).await.map(|recalled| recalled.layout.nodes).unwrap_or_default();
+        let remembered = layout.into_iter().map(|node| node.spec.name.to_string());
+        known.push((cluster, remembered.chain(cluster.nodes.iter().map(|node| node.name.clone())).collect()));
+    }
+    let has = |node: &String| known.iter().find(|(_, names)| names.contains(node)).map(|(cluster, _)| *cluster);
     let unknown: Vec<String> = nodes.iter().filter(|node| has(node).is_none()).map(|n| format!("`{n}`")).collect();
     if !unknown.is_empty() {
         return Err(Error::new(ErrorKind::NotFound, format!("there is no node {}", unknown.join(", ")))
@@ -115,7 +123,12 @@ fn must_be_whole<E>(found: &Found<E>) -> Result<()> {
         return Ok(());
     }
     let name = &found.cluster.name;
-    let error = Error::failed(format!("cluster `{name}` is {}", state.as_str().to_lowercase()));
+    let error = Error::failed(format!("cluster `{name}` is not whole"));
+    let error = if state == cluster::State::Running {
+        error
+    } else {
+        error.cause(format!("it is {}", state.as_str().to_lowercase()))
+    };
     let error = missing.iter().fold(error, |error, gone| error.cause(format!("`{gone}` is missing")));
     let error = behind.iter().fold(error, |error, old| error.cause(format!("`{old}` does not know the last change")));
     Err(error.hint(format!(

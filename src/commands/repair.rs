@@ -24,10 +24,7 @@ pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
         let hopeless = |etcd: &ComponentStatus| !etcd.ready && etcd.restarts >= HOPELESS_RESTARTS;
         let broken: Vec<String> =
             members.iter().filter(|(_, etcd)| hopeless(etcd)).map(|(plane, _)| plane.clone()).collect();
-        // One that serves has a majority behind it.
-        if !members.iter().any(|(_, etcd)| etcd.ready) {
-            majority(&found, &broken)?;
-        }
+        majority(&found, &broken)?;
         Ok((found, broken))
     };
     let stopped = "stopped before anything was changed";

@@ -19,7 +19,7 @@ use crate::execute::{self, Context, Keys};
 use crate::kubernetes::Access;
 use crate::pki::Pki;
 use crate::plan::layout::Layout;
-use crate::plan::{Living, Plan, Stranger, Verb, Wish};
+use crate::plan::{Living, Plan, Stranger, Verb, Wish, names as plan_names};
 
 /// How long a growth that failed may take to be taken back.
 const UNDO: Duration = Duration::from_secs(30);
@@ -125,8 +125,8 @@ async fn keys<E: Engine>(engine: &E, cluster: &Cluster, target: &Layout) -> Resu
     Pki::reissue(certificates::roots(engine, cluster).await?, target, OffsetDateTime::now_utc())
 }
 
-/// Takes back a growth: what this run made goes, and the others hear what was before. Once the balancer has the port it
-/// stays; before that the former container of the control plane takes its place again.
+/// Takes back a growth: what this run made goes, and the others hear what was before. Once the only control plane was set
+/// aside for a balancer, that is completed: it is a shape as good as the former one.
 async fn undo<E: Engine, F: Future<Output = Result<execute::Created>>>(
     session: &Session<E>,
     found: &Found<E>,
@@ -137,7 +137,9 @@ async fn undo<E: Engine, F: Future<Output = Result<execute::Created>>>(
     let Found { cluster, recalled, .. } = find(session, &found.cluster.name).await?;
     let old = &found.recalled.layout;
     let first = old.first_control_plane().spec.name.as_str();
-    let moved = recalled.living(&cluster).states.contains_key(first);
+    let there = recalled.living(&cluster).states;
+    let moved =
+        [plan_names::aside(first), plan_names::balancer(old.name())].iter().any(|name| there.contains_key(name));
     let added: Vec<String> = names(&wish.target).into_iter().filter(|name| old.node(name).is_none()).collect();
     let target = if moved {
         wish.target.without(&added)
@@ -153,7 +155,7 @@ async fn undo<E: Engine, F: Future<Output = Result<execute::Created>>>(
     let back = Wish {
         verb: Verb::Repair,
         // Whatever each was told, it is told again.
-        behind: names(old),
+        behind: names(old).into_iter().chain([plan_names::balancer(old.name())]).collect(),
         target,
         strangers,
         wait: false,

@@ -44,6 +44,7 @@ impl<E: Engine> Run<'_, E> {
                 self.timings.mark(super::timings::CONTAINERS_STARTED);
                 Ok(())
             }
+            Action::Keep => self.call(op::KEEP_CONTAINER, node, engine.keep_container(node, true)).await,
             Action::Pause => self.call(op::PAUSE_CONTAINER, node, engine.pause_container(node)).await,
             Action::Unpause => self.call(op::UNPAUSE_CONTAINER, node, engine.unpause_container(node)).await,
             Action::PutFiles(files) => {

@@ -17,6 +17,11 @@ impl Failure {
         self.kind.filter(|k| matches!(k, EngineErrorKind::PortTaken | EngineErrorKind::AddressTaken))
     }
 
+    /// Whether somebody else has the name that was wanted.
+    pub fn name_taken(&self) -> bool {
+        self.kind == Some(EngineErrorKind::Conflict)
+    }
+
     /// Of two failures of one phase, the one that tells more: an interrupt tells nothing.
     pub fn worse(self, other: Self) -> Self {
         if self.error.kind == ErrorKind::Interrupted { other } else { self }

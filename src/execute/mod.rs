@@ -300,11 +300,13 @@ impl<'a, E: Engine> Run<'a, E> {
         if let (Some(attachment), Some(id)) = (&mut spec.network, self.network_id.get()) {
             attachment.network.clone_from(id);
         }
-        let id = self.call(op::CREATE_CONTAINER, &spec.name, self.context.engine.create_container(&spec)).await?;
-        if let Ok(mut made) = self.made.lock() {
+        let created = self.call(op::CREATE_CONTAINER, &spec.name, self.context.engine.create_container(&spec)).await;
+        // One whose answer was lost may be there all the same; one whose name is taken is somebody else's.
+        let foreign = created.as_ref().is_err_and(|failure| failure.name_taken());
+        if let (false, Ok(mut made)) = (foreign, self.made.lock()) {
             made.push(spec.name);
         }
-        Ok(id)
+        created
     }
 
     fn made(&self) -> Vec<String> {

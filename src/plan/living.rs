@@ -29,6 +29,8 @@ pub enum Action {
     Stop,
     /// Start it again.
     Start,
+    /// Let Docker bring it back whenever Docker itself starts: a stop that was cut off has said otherwise.
+    Keep,
     /// Freeze it.
     Pause,
     /// Let it go on.
@@ -74,6 +76,7 @@ impl fmt::Display for Change {
         match &self.action {
             Action::Stop => write!(f, "stop {node}"),
             Action::Start => write!(f, "start {node}"),
+            Action::Keep => write!(f, "let Docker bring {node} back"),
             Action::Pause => write!(f, "pause {node}"),
             Action::Unpause => write!(f, "unpause {node}"),
             Action::PutFiles(files) => write!(f, "put {} files with new certificates into {node}", files.len()),
@@ -194,7 +197,9 @@ impl Plan {
     pub fn changes_something(&self) -> bool {
         let sure = |step: &Step| match step {
             Step::Await(_) | Step::AdoptNodes => true,
-            Step::Change(change) => matches!(change.action, Action::PromoteEtcd(_)),
+            Step::Change(change) => {
+                matches!(change.action, Action::Keep | Action::TidyEtcd(_) | Action::PromoteEtcd(_))
+            }
             _ => false,
         };
         !self.phases.iter().flat_map(|p| &p.steps).all(sure)

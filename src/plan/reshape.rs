@@ -1,8 +1,8 @@
 //! From what a cluster is to what it shall be: nodes that come and go, the balancer, and what that means to the others.
 //!
 //! Growing, shrinking and repairing are all this one plan, between two layouts. The order keeps every moment safe: a name
-//! is taken before anything is done in it, nodes that stay hear of a removal before it begins (so that a repair finishes
-//! it), and a container is there with the authorities' keys at every instant.
+//! is taken before anything is done in it, the nodes that stay hear of a removal when it is done (so that the same command
+//! finishes one that was cut off), and a container is there with the authorities' keys at every instant.
 
 use knarr_contract::Role;
 
@@ -51,6 +51,9 @@ impl Plan {
         let completes = wish.verb == Verb::Repair;
         let mut phases = waking(living, new);
         if completes {
+            let up: Vec<String> = living.containers(is_up).into_iter().filter(|name| stays(new, name)).collect();
+            let doing = "making sure that Docker brings back";
+            phases.extend(acting(new, doing, "made sure that Docker brings back", &up, &Action::Keep));
             phases.extend(clearing(living, new));
         }
         // What the nodes that are there know by now.
@@ -63,17 +66,15 @@ impl Plan {
         }
         let route = Route { through: through(living, wish), layout: new };
         let gone = gone(old, wish);
-        if gone.is_empty() {
-            phases.extend(adding(living, wish, &route)?);
-            phases.extend(telling(living, &known, wish));
-        } else {
+        if !gone.is_empty() {
             phases.extend(draining(&gone, wish, &route)?);
-            phases.extend(telling(living, &known, wish));
             phases.extend(removing(living, &gone, &route)?);
-            phases.extend(adding(living, wish, &route)?);
         }
+        phases.extend(adding(living, wish, &route)?);
+        // Last: until then the layout that the nodes know has what is not wholly gone, so the same wish finishes it.
+        phases.extend(telling(living, &known, wish));
         phases.extend(rebuilding(living, &known, wish, &route)?);
-        let planes = if completes && new.balancer {
+        let planes = if completes && new.control_planes().count() > 1 {
             // Also what an addition that was cut off did not come to.
             new.control_planes().map(name).collect()
         } else {
@@ -165,11 +166,15 @@ fn alone(doing: String, done: String, step: Step) -> Phase {
     phase(doing, done, vec![step])
 }
 
+/// Whether a container is one of this layout.
+fn stays(layout: &Layout, container: &str) -> bool {
+    layout.node(container).is_some() || layout.balancer && container == names::balancer(layout.name())
+}
+
 /// Lets everything run that is there and stays: etcd needs its members for each change.
 fn waking(living: &Living, new: &Layout) -> Vec<Phase> {
-    let stays = |name: &String| new.node(name).is_some() || new.balancer && *name == names::balancer(new.name());
     let all = |wanted: fn(ContainerState) -> bool| -> Vec<String> {
-        living.containers(wanted).into_iter().filter(stays).collect()
+        living.containers(wanted).into_iter().filter(|name| stays(new, name)).collect()
     };
     let paused = all(|state| state == ContainerState::Paused);
     let stopped = all(|state| !is_up(state));
@@ -356,8 +361,8 @@ fn telling(living: &Living, known: &Layout, wish: &Wish) -> Option<Phase> {
         |node: &&NodeLayout| living.states.contains_key(name(node)) && !wish.broken.iter().any(|b| b == name(node));
     let mut steps: Vec<Step> = new.nodes.iter().filter(there).filter_map(|node| told(known, wish, node)).collect();
     if new.balancer && living.layout.balancer && !living.lacks_balancer() {
-        // It keeps no version of the layout, so a repair gives it everything.
-        let old = if wish.verb == Verb::Repair { Vec::new() } else { render::balancer_files(known) };
+        let behind = wish.behind.contains(&names::balancer(new.name()));
+        let old = if behind { Vec::new() } else { render::balancer_files(known) };
         steps.extend(put(&names::balancer(new.name()), render::balancer_files(new), &old));
     } else if new.balancer && !living.layout.balancer {
         steps.extend(put(&names::balancer(new.name()), render::balancer_files(new), &render::balancer_files(known)));

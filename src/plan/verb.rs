@@ -25,8 +25,6 @@ pub enum Verb {
     Shrink,
     /// Make anew what is lost or broken.
     Repair,
-    /// Make it what a file says.
-    Apply,
 }
 
 impl Verb {
@@ -43,7 +41,6 @@ impl Verb {
             Self::Grow => "adding nodes to",
             Self::Shrink => "removing nodes from",
             Self::Repair => "repairing",
-            Self::Apply => "changing",
         }
     }
 
@@ -60,7 +57,6 @@ impl Verb {
             Self::Grow => "grown",
             Self::Shrink => "shrunk",
             Self::Repair => "repaired",
-            Self::Apply => "changed",
         }
     }
 
@@ -74,8 +70,7 @@ impl Verb {
             | Self::Renew
             | Self::Grow
             | Self::Shrink
-            | Self::Repair
-            | Self::Apply => "become usable",
+            | Self::Repair => "become usable",
             Self::Stop => "stop",
             Self::Pause => "freeze",
         }
@@ -91,7 +86,8 @@ impl Verb {
             Self::Pause => format!("knarr pause {cluster}"),
             Self::Unpause => format!("knarr unpause {cluster}"),
             Self::Renew => format!("knarr certs renew {cluster}"),
-            Self::Grow | Self::Shrink | Self::Repair | Self::Apply => format!("knarr repair {cluster}"),
+            Self::Shrink => format!("knarr node delete --name {cluster} NODE…"),
+            Self::Grow | Self::Repair => format!("knarr repair {cluster}"),
         }
     }
 

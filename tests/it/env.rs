@@ -19,8 +19,10 @@ use knarr::host::probe::{Probe, Space};
 use knarr::image::{CONTRACT_LABEL, versions};
 use knarr::kubernetes::fake::{FakeKubernetes, Script};
 use knarr::signal::Interrupt;
-use knarr_contract::{CONTRACT, ComponentState, ComponentStatus, NODE_FILE, NodeFile, NodeStatus, Phase};
+use knarr_contract::{CONTRACT, ComponentState, ComponentStatus, NODE_FILE, NodeFile, NodeStatus, Phase, Reloaded};
 use tempfile::TempDir;
+
+use crate::etcd::Etcd;
 
 /// A machine of which nothing is known: no test depends on the one it runs on.
 pub struct Blank;
@@ -50,6 +52,7 @@ impl Probe for Blank {
 pub struct Env {
     pub engine: FakeEngine,
     pub kubernetes: FakeKubernetes,
+    pub etcd: Etcd,
     pub environment: Environment,
     /// Why Docker cannot be reached, if it cannot.
     pub docker: Option<Error>,
@@ -127,8 +130,9 @@ impl Env {
         // The fake's clock stands still, the machine's does not.
         engine.set_info(|info| info.clock = None);
         engine.add_image(&versions::default_reference(), &node_image());
-        let agents = engine.clone();
-        engine.on_exec(move |node, exec| healthy(&agents, node, exec));
+        let (agents, etcd) = (engine.clone(), Etcd::default());
+        let members = etcd.clone();
+        engine.on_exec(move |node, exec| programs(&agents, &members, node, exec));
         let environment = Environment {
             home: Some(home.path().to_owned()),
             cache_dir: Some(home.path().join(".cache/knarr")),
@@ -138,6 +142,7 @@ impl Env {
         let env = Self {
             engine,
             kubernetes: FakeKubernetes::new(Script::default()),
+            etcd,
             environment,
             docker: None,
             stdin: Vec::new(),
@@ -241,6 +246,14 @@ pub fn printed(stdout: impl Into<Vec<u8>>) -> ExecOutcome {
     ExecOutcome { stdout: stdout.into(), ..ExecOutcome::default() }
 }
 
+/// Every program of a node on which everything is well, its etcd too.
+pub fn programs(engine: &FakeEngine, etcd: &Etcd, node: &str, exec: &ExecSpec) -> ExecOutcome {
+    if exec.argv.first().is_some_and(|program| program.ends_with("/etcdctl")) {
+        return etcd.etcdctl(engine, node, exec);
+    }
+    healthy(engine, node, exec)
+}
+
 /// Answers for the programs of a node on which everything is well.
 pub fn healthy(engine: &FakeEngine, node: &str, exec: &ExecSpec) -> ExecOutcome {
     agent(engine, node, exec, |_| {})
@@ -261,6 +274,11 @@ pub fn agent(engine: &FakeEngine, node: &str, exec: &ExecSpec, change: impl FnOn
             change(&mut status);
             printed(serde_json::to_string(&status).expect("it is JSON") + "\n")
         }
+        ["knarr-node", "reload"] => {
+            let reloaded = Reloaded { restarted: vec!["kubelet".into()], ..Reloaded::default() };
+            printed(serde_json::to_string(&reloaded).expect("it is JSON") + "\n")
+        }
+        [program, _, "drain", node, ..] if program.ends_with("/kubectl") => printed(format!("node/{node} drained\n")),
         ["tail", .., path] => printed(format!("the last line of {path}\n")),
         // The certificates of some files, each after its path.
         ["sh", "-c", script, "sh", ref paths @ ..] if script.contains("BEGIN CERT") => {

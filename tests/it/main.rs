@@ -7,6 +7,7 @@ mod create;
 mod delete;
 mod env;
 mod errors;
+mod etcd;
 mod faults;
 mod gc;
 mod help;
@@ -16,6 +17,7 @@ mod limits;
 mod manifests;
 mod output;
 mod race;
+mod shape;
 mod urls;
 mod why;
 
