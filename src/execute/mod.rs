@@ -302,7 +302,7 @@ impl<'a, E: Engine> Run<'a, E> {
         }
         let created = self.call(op::CREATE_CONTAINER, &spec.name, self.context.engine.create_container(&spec)).await;
         // One whose answer was lost may be there all the same; one whose name is taken is somebody else's.
-        let foreign = created.as_ref().is_err_and(|failure| failure.name_taken());
+        let foreign = created.as_ref().is_err_and(Failure::name_taken);
         if let (false, Ok(mut made)) = (foreign, self.made.lock()) {
             made.push(spec.name);
         }
