@@ -56,7 +56,7 @@ impl Plan {
             phases.extend(acting(new, doing, "made sure that Docker brings back", &up, &Action::Keep));
             phases.extend(clearing(living, new));
         }
-        // What the nodes that are there know by now.
+        // What the first control plane and the balancer know by now; the others know what they were told before.
         let mut known = old.clone();
         if new.balancer && !old.balancer {
             known = Layout { balancer: true, generation: old.generation + 1, ..old.clone() };
@@ -148,10 +148,10 @@ impl Route<'_> {
         }
         let through = self.through()?;
         let steps = planes.iter().map(|plane| change(plane, Action::PromoteEtcd(through.clone()))).collect();
-        let who = planes.join(", ");
+        let (who, have) = (planes.join(", "), if planes.len() == 1 { "has" } else { "have" });
         Ok(Some(phase(
-            format!("waiting until {who} has all data and a vote"),
-            format!("{who} has all data and a vote"),
+            format!("waiting until {who} {have} all data and a vote"),
+            format!("{who} {have} all data and a vote"),
             steps,
         )))
     }
@@ -359,7 +359,11 @@ fn telling(living: &Living, known: &Layout, wish: &Wish) -> Option<Phase> {
     let new = &wish.target;
     let there =
         |node: &&NodeLayout| living.states.contains_key(name(node)) && !wish.broken.iter().any(|b| b == name(node));
-    let mut steps: Vec<Step> = new.nodes.iter().filter(there).filter_map(|node| told(known, wish, node)).collect();
+    let knows = |node: &NodeLayout| {
+        if name(node) == name(living.layout.first_control_plane()) { known } else { &living.layout }
+    };
+    let mut steps: Vec<Step> =
+        new.nodes.iter().filter(there).filter_map(|node| told(knows(node), wish, node)).collect();
     if new.balancer && living.layout.balancer && !living.lacks_balancer() {
         let behind = wish.behind.contains(&names::balancer(new.name()));
         let old = if behind { Vec::new() } else { render::balancer_files(known) };
