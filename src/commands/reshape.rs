@@ -97,19 +97,27 @@ pub(super) async fn reshape<E: Engine>(
         });
         return Err(told(failed.error, undone.await, &cluster.name));
     }
+    let (before, after) = (names(&recalled.layout), names(&wish.target));
+    let without = |all: &[String], others: &[String]| -> Vec<String> {
+        all.iter().filter(|name| !others.contains(name)).cloned().collect()
+    };
+    let (added, removed) = (without(&after, &before), without(&before, &after));
+    for (what, nodes) in [("added", &added), ("removed", &removed)] {
+        if !nodes.is_empty() {
+            session.note(format!("{what} {}", nodes.join(", ")));
+        }
+    }
     let kubeconfig = refresh(session, &**engine, cluster, store.as_ref()).await.map_err(|e| {
         e.context(format!("cluster `{}` is changed, but its kubeconfig entry is not up to date", cluster.name))
             .state("the cluster runs")
             .hint(format!("try again with `knarr export kubeconfig --name {}`", cluster.name))
     })?;
-    let (before, after) = (names(&recalled.layout), names(&wish.target));
-    let without = |all: &[String], others: &[String]| all.iter().filter(|n| !others.contains(n)).cloned().collect();
     let done = Done {
         cluster: cluster.name.clone(),
         verb: wish.verb.done(),
         changed,
-        added: without(&after, &before),
-        removed: without(&before, &after),
+        added,
+        removed,
         nodes: after,
         kubeconfig,
     };

@@ -179,7 +179,7 @@ impl<E: Engine> Run<'_, E> {
             }
             match self.context.engine.exec_status(&exec.id).await? {
                 0 => Ok(()),
-                _ => Err(not_drained(node, &complaints)),
+                _ => Err(not_drained(self.plan.layout.name(), node, &complaints)),
             }
         };
         Ok(self.bounded(draining).await?)
@@ -239,12 +239,12 @@ fn foreign(what: &str, name: &str, cluster: &str) -> Error {
         .hint(format!("look at it with `docker {what} inspect {name}`"))
 }
 
-fn not_drained(node: &str, complaints: &str) -> Error {
+fn not_drained(cluster: &str, node: &str, complaints: &str) -> Error {
     let lines = complaints.lines().filter(|line| !line.starts_with("Warning: ignoring"));
     Error::failed(format!("the pods of node `{node}` cannot be moved elsewhere"))
         .evidence(lines)
         .state(format!("`{node}` is cordoned; nothing was removed"))
-        .hint(format!("let it take pods again with `knarr kubectl uncordon {node}`"))
+        .hint(format!("let it take pods again with `knarr kubectl --name {cluster} uncordon {node}`"))
         .hint("or give up pods that nobody makes anew with `--force`")
 }
 

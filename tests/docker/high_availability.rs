@@ -72,6 +72,8 @@ fn losses_and_repairs(scene: &Scene) {
     let cluster = scene.cluster("ha");
     took("created 3+2", &cluster.create(&[&["--control-planes", "3", "--workers", "2"][..], &WITHOUT].concat()));
     etcd::voters(&cluster, &planes(&cluster, 3));
+    // So that it is copied out of the node image now, and not while it is timed.
+    cluster.kubectl(&["version"]).ok();
     let server_before = server(scene);
     let writer = Writer::start(&scene.kubeconfig());
     leader_killed(scene, &cluster, &writer);
