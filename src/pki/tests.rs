@@ -222,7 +222,7 @@ fn the_api_server_is_called_by_all_its_names() {
     };
     insta::assert_snapshot!(
         names(&layout),
-        @"CN=kube-apiserver O= server [dev-control-plane kubernetes kubernetes.default kubernetes.default.svc kubernetes.default.svc.cluster.local localhost knarr.example.com 10.89.0.2 10.96.0.1 127.0.0.1 ::1 192.168.1.5 10.1.2.3]"
+        @"CN=kube-apiserver O= server [dev-control-plane dev-balancer kubernetes kubernetes.default kubernetes.default.svc kubernetes.default.svc.cluster.local localhost knarr.example.com 10.89.0.2 10.89.0.63 10.96.0.1 127.0.0.1 ::1 192.168.1.5 10.1.2.3]"
     );
     layout.api = "0.0.0.0:6443".parse().expect("an address");
     assert!(!names(&layout).contains(" 0.0.0.0"));

@@ -164,9 +164,8 @@ fn wrong_flags_are_told_as_such() {
     let error = refusal(&Source::None, &flags("My_Cluster", 3, 4_000_000_000, 0));
     assert_eq!(error.kind, ErrorKind::Usage);
     insta::assert_snapshot!(error, @r#"
-    error: the command line has 5 problems; no cluster was created
+    error: the command line has 4 problems; no cluster was created
       --name: `My_Cluster` is not a cluster name: use 1 to 32 lower-case letters, digits and `-`, with a letter or digit at both ends, for example `dev` or `pr-123`
-      --control-planes: 3 control planes are asked for; several control planes come with a later version, use exactly 1
       --workers: 4000000000 workers are asked for; at most 50 are possible
       --addon: `ingres` is not an addon (did you mean `ingress`?)
       --addon: `storage` is turned off by `--no-addon` at the same time

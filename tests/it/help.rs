@@ -39,7 +39,7 @@ async fn wrong_words() {
     --- stderr ---
     error: unrecognized subcommand 'creat'
 
-      tip: some similar subcommands exist: 'restart', 'certs', 'create'
+      tip: some similar subcommands exist: 'repair', 'restart', 'certs', 'create'
 
     Usage: knarr [OPTIONS] <COMMAND>
 

@@ -153,11 +153,11 @@ async fn status() {
                                                      kube-controller-manager  ready  0
                                                      kube-proxy               ready  0
 
-        CERTIFICATE                                        NODE               EXPIRES               DAYS LEFT
+        CERTIFICATE                                                  NODE               EXPIRES               DAYS LEFT
         /var/lib/knarr/kubernetes/pki/ca.crt                         dev-control-plane  [WHEN EXACTLY]     3649
-        /var/lib/kubelet/pki/kubelet-client-current.pem    dev-control-plane  [WHEN EXACTLY]     DAYS
+        /var/lib/kubelet/pki/kubelet-client-current.pem              dev-control-plane  [WHEN EXACTLY]     DAYS
         /var/lib/knarr/kubernetes/pki/kube-proxy.pem                 dev-control-plane  [WHEN EXACTLY]     DAYS
-        /var/lib/kubelet/pki/kubelet.crt                   dev-control-plane  [WHEN EXACTLY]     DAYS
+        /var/lib/kubelet/pki/kubelet.crt                             dev-control-plane  [WHEN EXACTLY]     DAYS
         /var/lib/knarr/kubernetes/pki/controller-manager.pem         dev-control-plane  [WHEN EXACTLY]     DAYS
         /var/lib/knarr/kubernetes/pki/scheduler.pem                  dev-control-plane  [WHEN EXACTLY]     DAYS
         /var/lib/knarr/kubernetes/pki/admin.pem                      dev-control-plane  [WHEN EXACTLY]     DAYS
