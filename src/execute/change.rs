@@ -166,23 +166,40 @@ impl<E: Engine> Run<'_, E> {
         let mut words = vec![program("kubectl"), format!("--kubeconfig={ADMIN_CONF}"), "drain".into(), node.into()];
         words.extend(["--ignore-daemonsets".into(), "--delete-emptydir-data".into(), format!("--timeout={rest}s")]);
         words.extend(force.then(|| "--force".to_owned()));
+        let exec = ExecSpec::new(words);
         let draining = async {
-            let mut exec = self.context.engine.exec_attached(through.as_str(), &ExecSpec::new(words)).await?;
-            let mut complaints = String::new();
-            while let Some(piece) = exec.output.next().await {
-                match piece? {
-                    ExecOutput::Stdout(bytes) => {
-                        String::from_utf8_lossy(&bytes).lines().for_each(|line| progress(&format!("{node}: {line}")));
-                    }
-                    ExecOutput::Stderr(bytes) => complaints.push_str(&String::from_utf8_lossy(&bytes)),
-                }
-            }
-            match self.context.engine.exec_status(&exec.id).await? {
-                0 => Ok(()),
-                _ => Err(not_drained(self.plan.layout.name(), node, &complaints)),
+            loop {
+                let Err(complaints) = self.drained_by(&exec, node, through, progress).await? else { return Ok(()) };
+                let Some(passing) = complaints.lines().find(|line| passes(line)) else {
+                    return Err(not_drained(self.plan.layout.name(), node, &complaints));
+                };
+                progress(&format!("{node}: {passing}"));
+                tokio::time::sleep(RETRY * 10).await;
             }
         };
         Ok(self.bounded(draining).await?)
+    }
+
+    /// One run of `kubectl drain`; the inner error is what it complained of.
+    async fn drained_by(
+        &self,
+        drain: &ExecSpec,
+        node: &str,
+        through: &Through,
+        progress: Progress<'_>,
+    ) -> Result<std::result::Result<(), String>> {
+        let mut exec = self.context.engine.exec_attached(through.as_str(), drain).await?;
+        let mut complaints = String::new();
+        while let Some(piece) = exec.output.next().await {
+            match piece? {
+                ExecOutput::Stdout(bytes) => {
+                    String::from_utf8_lossy(&bytes).lines().for_each(|line| progress(&format!("{node}: {line}")));
+                }
+                ExecOutput::Stderr(bytes) => complaints.push_str(&String::from_utf8_lossy(&bytes)),
+            }
+        }
+        let status = self.context.engine.exec_status(&exec.id).await?;
+        Ok(if status == 0 { Ok(()) } else { Err(complaints) })
     }
 
     /// Deletes the Node object and the volumes that lay on it; asks again while the balancer still finds out that a
@@ -237,6 +254,13 @@ fn foreign(what: &str, name: &str, cluster: &str) -> Error {
     Error::failed(format!("{what} `{name}` does not belong to cluster `{cluster}`"))
         .state("it was not touched")
         .hint(format!("look at it with `docker {what} inspect {name}`"))
+}
+
+/// Whether kubectl met a cluster that has just lost a member, and not a pod that cannot be moved.
+fn passes(complaint: &str) -> bool {
+    ["etcdserver: ", "TLS handshake timeout", "connection refused", "was refused", "connection reset", "unexpected EOF"]
+        .iter()
+        .any(|sign| complaint.contains(sign))
 }
 
 fn not_drained(cluster: &str, node: &str, complaints: &str) -> Error {

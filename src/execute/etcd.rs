@@ -35,7 +35,7 @@ struct Member {
     is_learner: bool,
 }
 
-/// How long a change of members is tried: several times what etcd needs to settle after any of them.
+/// How long a refusal or silence of etcd is borne: several times what etcd needs to settle after any of them.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 type Outcome<T> = std::result::Result<T, Failure>;
@@ -114,8 +114,18 @@ impl<E: Engine> Run<'_, E> {
         let promoting = async {
             progress(&format!("etcd on {node} is starting"));
             self.watch.component_started(node, "etcd").await;
+            let patience = Instant::now() + PATIENCE;
             loop {
-                let members = self.members(through).await.map_err(|failure| failure.error)?;
+                let members = match self.members(through).await {
+                    Ok(members) => members,
+                    Err(Failure { error, .. }) if Instant::now() >= patience => return Err(error),
+                    // Without a leader, for now, it tells nothing.
+                    Err(Failure { error, .. }) => {
+                        progress(error.causes.last().unwrap_or(&error.message));
+                        tokio::time::sleep(RETRY * 10).await;
+                        continue;
+                    }
+                };
                 let Some(member) = find(&members, node) else {
                     return Err(Error::failed(format!("etcd does not know `{node}` any more")));
                 };

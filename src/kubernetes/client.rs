@@ -31,6 +31,10 @@ use crate::error::{Error, ErrorKind, Result};
 const FIELD_MANAGER: &str = "knarr";
 /// Between two tries of a request that a starting server refused. There is nothing to watch before it serves.
 const RETRY: Duration = Duration::from_millis(40);
+/// How often one request is tried while a cluster elects a leader or a balancer has yet to notice a lost server, and
+/// how long it rests between two tries.
+const TRIES: u32 = 3;
+const REST: Duration = Duration::from_secs(1);
 
 /// Connects to real clusters.
 #[derive(Clone, Copy, Debug, Default)]
@@ -109,6 +113,20 @@ impl KubeClient {
         }
     }
 
+    /// Tries a request again that failed for a reason that a cluster gets over which has just lost a member.
+    async fn patiently<T, F>(&self, request: impl Fn() -> F + Send) -> kube::Result<T>
+    where
+        F: Future<Output = kube::Result<T>> + Send,
+    {
+        for _ in 1..TRIES {
+            match request().await {
+                Err(e) if stumbles(&e) => tokio::time::sleep(REST).await,
+                answer => return answer,
+            }
+        }
+        request().await
+    }
+
     /// Watches objects until `done` says so; `done` sees every object that changes.
     async fn watch<K>(
         &self,
@@ -149,6 +167,26 @@ fn passes(error: &kube::Error) -> bool {
         // 404 stands for an API group or namespace that is not there yet.
         kube::Error::Api(status) => matches!(status.code, 403 | 404 | 409 | 429 | 500..=599),
         kube::Error::HyperError(_) | kube::Error::Service(_) => true,
+        _ => false,
+    }
+}
+
+/// Whether a failure is one of a cluster that goes on without a member: no leader for now, a connection that ended or
+/// that nobody answers. Where nobody listens at all, nothing is to be waited for.
+fn stumbles(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => matches!(status.code, 429 | 500..=599),
+        kube::Error::HyperError(_) | kube::Error::Service(_) => {
+            let mut cause: Option<&dyn std::error::Error> = Some(error);
+            while let Some(e) = cause {
+                let io = e.downcast_ref::<std::io::Error>();
+                if io.is_some_and(|io| io.kind() == std::io::ErrorKind::ConnectionRefused) {
+                    return false;
+                }
+                cause = e.source();
+            }
+            true
+        }
         _ => false,
     }
 }
@@ -210,7 +248,8 @@ impl Kubernetes for KubeClient {
         async move {
             for object in list.iter().rev() {
                 let name = object["metadata"]["name"].as_str().unwrap_or_default();
-                match self.api_of(object).delete(name, &DeleteParams::background()).await {
+                let (api, params) = (self.api_of(object), DeleteParams::background());
+                match self.patiently(|| api.delete(name, &params)).await {
                     Ok(_) => {}
                     Err(kube::Error::Api(status)) if status.code == 404 => {}
                     Err(e) => {
@@ -230,7 +269,8 @@ impl Kubernetes for KubeClient {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
             let unreadable =
                 |cause: String| Error::failed(format!("cannot read {}", objects::describe(object))).cause(cause);
-            match self.api_of(object).get_opt(name).await {
+            let api = self.api_of(object);
+            match self.patiently(|| api.get_opt(name)).await {
                 Ok(found) => found.map(|f| serde_json::to_value(f).map_err(|e| unreadable(e.to_string()))).transpose(),
                 Err(e) => Err(unreadable(words(&e))),
             }
@@ -414,7 +454,8 @@ impl Kubernetes for KubeClient {
     fn list<'a>(&'a self, kind: &'a Kind, selection: Selection<'a>) -> BoxFuture<'a, Result<Vec<Value>>> {
         async move {
             let params = ListParams::default().labels(selection.labels).fields(selection.fields);
-            match self.api(kind, selection.namespace).list(&params).await {
+            let api = self.api(kind, selection.namespace);
+            match self.patiently(|| api.list(&params)).await {
                 Ok(list) => list.items.iter().map(|object| typed(object, kind)).collect(),
                 Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
                 Err(e) => Err(Error::failed(format!("cannot list objects of kind {}", kind.kind)).cause(words(&e))),
@@ -430,7 +471,8 @@ impl Kubernetes for KubeClient {
         name: &'a str,
     ) -> BoxFuture<'a, Result<Option<Value>>> {
         async move {
-            match self.api(kind, namespace).get_opt(name).await {
+            let api = self.api(kind, namespace);
+            match self.patiently(|| api.get_opt(name)).await {
                 Ok(object) => object.map(|object| typed(&object, kind)).transpose(),
                 Err(e) => Err(Error::failed(format!("cannot read {} `{name}`", kind.kind)).cause(words(&e))),
             }

@@ -44,7 +44,7 @@ pub(super) fn config(layout: &Layout, serves: Serves) -> String {
         "global\n\
          {user}  maxconn 4096\n  hard-stop-after 60s\n  log stdout format raw local0 notice\n\
          defaults\n  mode tcp\n  log global\n  option clitcpka\n  option srvtcpka\n  option redispatch 1\n  retries 3\n\
-         \x20 timeout connect 2s\n  timeout check 1200ms\n  timeout client 24h\n  timeout server 24h\n\
+         \x20 timeout connect 1s\n  timeout check 1200ms\n  timeout client 24h\n  timeout server 24h\n\
          # 200 while an API server is ready.\n\
          frontend health\n  bind 127.0.0.1:{BALANCER_HEALTH_PORT}\n  mode http\n  timeout client 5s\n\
          \x20 monitor-uri /\n  monitor fail if {{ nbsrv(api) lt 1 }}\n\
