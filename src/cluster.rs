@@ -1,6 +1,7 @@
 //! The clusters that exist, read from Docker's labels: there is no other memory.
 
 pub mod certificates;
+pub mod etcd;
 mod recall;
 mod state;
 

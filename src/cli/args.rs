@@ -1,6 +1,7 @@
 //! What a person may type: clap structs only. The doc comments are the help; man page and completions come from here.
 
 pub mod addons;
+mod apply;
 mod dashboard;
 mod gc;
 pub mod lifecycle;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::addons::Addons;
+pub use self::apply::Apply;
 pub use self::dashboard::Dashboard;
 pub use self::gc::Gc;
 use self::lifecycle::{Certs, Halt, Resume};
@@ -99,6 +101,8 @@ pub enum Command {
     /// Check and renew the certificates of a cluster
     #[command(subcommand)]
     Certs(Certs),
+    /// Make a living cluster what a config file says; a cluster that is not there is created
+    Apply(Apply),
     /// Add nodes to a living cluster, and remove them
     #[command(subcommand)]
     Node(Node),

@@ -122,6 +122,7 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
             session.unless_interrupted(looking, commands::certs::check(session, name)).await
         }
         Command::Certs(Certs::Renew(args)) => commands::lifecycle::resume(session, Verb::Renew, args).await,
+        Command::Apply(args) => commands::apply::run(session, args).await,
         Command::Node(Node::Add(args)) => commands::node::add(session, args).await,
         Command::Node(Node::Delete(args)) => commands::node::delete(session, args).await,
         Command::Repair(args) => commands::repair::run(session, args).await,

@@ -179,7 +179,8 @@ async fn enable(session: &Session<impl Engine>, args: &Enable) -> Result<()> {
     Ok(())
 }
 
-async fn switch_on(session: &Session<impl Engine>, args: &Enable) -> Result<Vec<Found>> {
+/// Switches addons on and waits until they are ready.
+pub(super) async fn switch_on(session: &Session<impl Engine>, args: &Enable) -> Result<Vec<Found>> {
     let chosen = known(&args.addons)?;
     let wanted_settings = parse_settings(&chosen, &args.settings)?;
     let (kubernetes, site) = reach(session, &args.cluster.name).await?;
@@ -240,20 +241,35 @@ async fn must_be_ours(kubernetes: &dyn Kubernetes, objects: &[Value]) -> Result<
 }
 
 async fn disable(session: &Session<impl Engine>, args: &Disable) -> Result<()> {
+    let (names, deleted) = switch_off(session, args).await?;
+    if session.json() {
+        session.print_json(&json!({"cluster": args.cluster.name, "disabled": names, "deleted": deleted}))?;
+    }
+    Ok(())
+}
+
+/// An error if other objects depend on these addons.
+pub(super) async fn must_be_unneeded(kubernetes: &dyn Kubernetes, addons: &[&'static Addon]) -> Result<()> {
+    let mut needed = Vec::new();
+    for addon in addons {
+        let dependents = addons::dependents(kubernetes, addon).await?;
+        needed.extend(dependents.into_iter().map(|object| format!("{}: {object}", addon.name)));
+    }
+    if needed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::failed("other objects depend on what shall be switched off")
+        .details(needed)
+        .state("nothing was changed")
+        .hint("delete them first, or leave them without it with `--force`"))
+}
+
+/// Switches addons off; their names, and how many objects went with them.
+pub(super) async fn switch_off(session: &Session<impl Engine>, args: &Disable) -> Result<(Vec<&'static str>, usize)> {
     let chosen = known(&args.addons)?;
     let (kubernetes, site) = reach(session, &args.cluster.name).await?;
     if !args.force {
-        let mut needed = Vec::new();
-        for addon in &chosen {
-            let dependents = addons::dependents(&*kubernetes, addon).await?;
-            needed.extend(dependents.into_iter().map(|object| format!("{}: {object}", addon.name)));
-        }
-        if !needed.is_empty() {
-            return Err(Error::failed("other objects depend on what shall be switched off")
-                .details(needed)
-                .state("nothing was changed")
-                .hint("delete them first, or leave them without it with `--force`"));
-        }
+        must_be_unneeded(&*kubernetes, &chosen).await?;
     }
     let names: Vec<&str> = chosen.iter().map(|addon| addon.name).collect();
     let list = names.join(", ");
@@ -272,8 +288,5 @@ async fn disable(session: &Session<impl Engine>, args: &Disable) -> Result<()> {
         0 => format!("{list} {} off already", if names.len() == 1 { "was" } else { "were" }),
         n => format!("{list} {} off; deleted {n} objects", if names.len() == 1 { "is" } else { "are" }),
     });
-    if session.json() {
-        session.print_json(&json!({"cluster": args.cluster.name, "disabled": names, "deleted": deleted}))?;
-    }
-    Ok(())
+    Ok((names, deleted))
 }

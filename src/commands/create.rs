@@ -32,25 +32,41 @@ const ATTEMPTS: u32 = 20;
 
 /// Runs `knarr create cluster`.
 pub async fn run(session: &Session<impl Engine>, args: CreateCluster) -> Result<()> {
-    let reading = load(session, &args);
+    let reading = load(session, &args, "nothing was created");
     let (spec, written) = session.unless_interrupted("stopped before anything was created", reading).await?;
-    let Some((plan, created)) = create(session, spec, &args).await? else { return Ok(()) };
+    carry_out(session, spec, &written, &args).await
+}
+
+/// Creates what was read, applies its manifests and tells of it.
+pub(super) async fn carry_out(
+    session: &Session<impl Engine>,
+    spec: ClusterSpec,
+    written: &[Written],
+    args: &CreateCluster,
+) -> Result<()> {
+    let Some((plan, created)) = create(session, spec, args).await? else { return Ok(()) };
     let wish = Wish { wait: args.wait, load_images: args.load_images };
     let spec = &plan.layout.spec;
     // The cluster is there whatever becomes of the manifests, and a person is told of both.
-    let outcome = manifests::put(session, spec.name.as_str(), &spec.addons, &written, wish).await;
-    announce(session, &plan, &created, &args, outcome.as_deref().unwrap_or_default())?;
+    let outcome = manifests::put(session, spec.name.as_str(), &spec.addons, written, wish).await;
+    announce(session, &plan, &created, args, outcome.as_deref().unwrap_or_default())?;
     outcome.map(|_| ())
 }
 
-/// Reads the config and the flags; every problem at once, before any call to Docker.
-async fn load(session: &Session<impl Engine>, args: &CreateCluster) -> Result<(ClusterSpec, Vec<Written>)> {
+/// Reads the config and the flags; every problem at once, before any call to Docker. `state` says what came of it if it
+/// cannot be read.
+pub(super) async fn load(
+    session: &Session<impl Engine>,
+    args: &CreateCluster,
+    state: &str,
+) -> Result<(ClusterSpec, Vec<Written>)> {
+    let untouched = |error: Error| if error.state.is_some() { error } else { error.state(state) };
     if args.config.as_deref() == Some("-") && args.manifests.iter().any(|manifest| manifest == "-") {
         return Err(Error::new(
             ErrorKind::Usage,
             "standard input cannot be the config and a manifest at the same time",
         )
-        .state("nothing was created"));
+        .state(state));
     }
     let source = match args.config.as_deref() {
         None => Source::None,

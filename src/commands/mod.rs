@@ -1,6 +1,7 @@
 //! What every command gets, and nothing more: the engine, the screen, the interrupt, the environment.
 
 pub mod addons;
+pub mod apply;
 pub mod certs;
 pub mod config;
 pub mod create;
@@ -33,7 +34,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::sync::OnceCell;
 
 use crate::cli::args::{KubeconfigTarget, Output};
@@ -91,6 +92,25 @@ impl<E: Engine> Session<E> {
             .await
             .map_err(|e| Error::failed("cannot read standard input").source(&e))?;
         Ok(text)
+    }
+
+    /// Asks a person, who answers `y` or `yes` to go on.
+    ///
+    /// # Errors
+    /// Nobody can be asked, or a signal came instead of an answer.
+    pub async fn confirm(&self, question: &str) -> Result<bool> {
+        if !self.environment.stdin_terminal {
+            return Err(Error::new(ErrorKind::Usage, "nobody can be asked whether to go on: stdin is no terminal"));
+        }
+        self.outside.complain(format!("{question} [y/N] ").as_bytes());
+        let mut answer = String::new();
+        let mut lines = BufReader::new((self.outside.stdin)());
+        let asking = async {
+            let read = lines.read_line(&mut answer).await;
+            read.map_err(|e| Error::failed("cannot read the answer").source(&e))
+        };
+        self.unless_interrupted("stopped instead of an answer", asking).await?;
+        Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
     }
 
     /// Does work that may be dropped at any moment, and drops it at the first interrupt; `headline` says what ended.

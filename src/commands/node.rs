@@ -1,31 +1,43 @@
 //! Adds nodes to a living cluster and removes them.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::Session;
-use super::reshape::{Found, find, reshape};
-use crate::cli::args::node::{Add, Delete};
+use super::reshape::{Done, Found, find, print, reshape};
+use crate::cli::args::node::{Add, Delete, Manner};
 use crate::cluster::{self, Cluster, Recalled};
-
 use crate::engine::{ContainerState, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::{Selection, kinds, objects};
 use crate::plan::layout::Layout;
 use crate::plan::{NewNode, Verb, Wish, names};
-use crate::spec::{Limits, Role};
+use crate::spec::Role;
 
 /// Runs `knarr node add`.
 pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
     let stopped = "stopped before anything was changed";
     let found = session.unless_interrupted(stopped, find(session, &args.cluster.name)).await.map_err(untouched)?;
     must_be_whole(&found).map_err(untouched)?;
-    let layout = &found.recalled.layout;
     let role = if args.control_plane { Role::ControlPlane } else { Role::Worker };
-    let new = NewNode { role, labels: std::collections::BTreeMap::new(), taints: None, limits: Limits::default() };
-    let taken = taken(&found).await.map_err(untouched)?;
-    let target = layout.with(&vec![new; args.count as usize], &taken)?;
+    let new = vec![NewNode::Plain(role); args.count as usize];
+    let done = grow(session, &found, &new, &args.manner).await?;
+    print(session, done.as_ref())
+}
+
+/// Adds nodes to a cluster that is whole.
+pub(super) async fn grow<E: Engine>(
+    session: &Session<E>,
+    found: &Found<E>,
+    new: &[NewNode],
+    manner: &Manner,
+) -> Result<Option<Done>> {
+    let layout = &found.recalled.layout;
+    let taken = taken(found).await.map_err(untouched)?;
+    let target = layout.with(new, &taken)?;
     let planes = target.control_planes().count();
-    if args.control_plane && planes % 2 == 0 {
+    if planes != layout.control_planes().count() && planes % 2 == 0 {
         session.warn(format!("{planes} control planes survive the loss of no more of them than {} do", planes - 1));
     }
     if target.balancer && !layout.balancer {
@@ -33,8 +45,8 @@ pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
         session
             .warn(format!("`{first}` restarts, for its port {} moves to a balancer: its pods start again", layout.api));
     }
-    let wish = wish(Verb::Grow, target, &found, &args.manner);
-    reshape(session, &found, wish, &args.manner).await
+    let wish = wish(Verb::Grow, target, found, manner);
+    reshape(session, found, wish, manner).await
 }
 
 /// Runs `knarr node delete`.
@@ -45,28 +57,53 @@ pub async fn delete(session: &Session<impl Engine>, args: Delete) -> Result<()> 
             None => owner(session, &args.nodes).await?,
         };
         let found = find(session, &name).await?;
-        let removed = chosen(&found, &args.nodes)?;
-        if !args.force {
-            nothing_lost(session, &found, &removed).await?;
-        }
+        let removed = may_go(session, &found, &args.nodes, args.force).await?;
         Ok((found, removed))
     };
     let stopped = "stopped before anything was changed";
     let (found, removed) = session.unless_interrupted(stopped, finding).await.map_err(untouched)?;
-    let target = found.recalled.layout.without(&removed);
+    let done = shrink(session, &found, &removed, args.force, &args.manner).await?;
+    print(session, done.as_ref())
+}
+
+/// The nodes to remove, if the cluster can do without them, and unless told otherwise without the data that lies on them.
+pub(super) async fn may_go<E: Engine>(
+    session: &Session<E>,
+    found: &Found<E>,
+    nodes: &[String],
+    force: bool,
+) -> Result<Vec<String>> {
+    let removed = chosen(found, nodes)?;
+    if !force {
+        nothing_lost(session, found, &removed).await?;
+    }
+    Ok(removed)
+}
+
+/// Removes nodes that may go.
+pub(super) async fn shrink<E: Engine>(
+    session: &Session<E>,
+    found: &Found<E>,
+    removed: &[String],
+    force: bool,
+    manner: &Manner,
+) -> Result<Option<Done>> {
+    let target = found.recalled.layout.without(removed);
     let runs = |name: &String| {
         found.cluster.nodes.iter().any(|node| node.name == *name && node.state == ContainerState::Running)
     };
     let abandoned = removed.iter().filter(|name| !runs(name)).cloned().collect();
-    let wish = Wish { abandoned, force: args.force, ..wish(Verb::Shrink, target, &found, &args.manner) };
-    reshape(session, &found, wish, &args.manner).await
+    let wish = Wish { abandoned, force, ..wish(Verb::Shrink, target, found, manner) };
+    reshape(session, found, wish, manner).await
 }
 
-fn untouched(error: Error) -> Error {
+/// An error before anything was changed says so.
+pub(super) fn untouched(error: Error) -> Error {
     if error.state.is_some() { error } else { error.state("nothing was changed") }
 }
 
-fn wish<E>(verb: Verb, target: Layout, found: &Found<E>, manner: &crate::cli::args::node::Manner) -> Wish {
+/// A wish for another layout, and nothing else.
+pub(super) fn wish<E>(verb: Verb, target: Layout, found: &Found<E>, manner: &Manner) -> Wish {
     Wish {
         verb,
         target,
@@ -75,6 +112,7 @@ fn wish<E>(verb: Verb, target: Layout, found: &Found<E>, manner: &crate::cli::ar
         force: false,
         broken: Vec::new(),
         behind: found.recalled.behind.clone(),
+        marks: BTreeMap::new(),
         wait: !manner.wait.is_zero(),
     }
 }
@@ -116,7 +154,7 @@ async fn owner(session: &Session<impl Engine>, nodes: &[String]) -> Result<Strin
 }
 
 /// A cluster that grows must be whole, or what is missing would be taken for part of the growth.
-fn must_be_whole<E>(found: &Found<E>) -> Result<()> {
+pub(super) fn must_be_whole<E>(found: &Found<E>) -> Result<()> {
     let Recalled { missing, behind, .. } = &found.recalled;
     let state = found.cluster.state();
     if missing.is_empty() && behind.is_empty() && state == cluster::State::Running {

@@ -1,16 +1,20 @@
 //! Makes anew what a cluster has lost, from what is left of it, and finishes what a change that was cut off had begun.
 
-use futures::future::join_all;
+use std::collections::BTreeMap;
+
+use futures::future::{join, join_all};
 use knarr_contract::{ComponentStatus, NodeStatus};
 
 use super::Session;
-use super::reshape::{Found, find, reshape};
+use super::reshape::{Found, find, print, reshape};
 use crate::cli::args::node::Repair;
 use crate::cluster::Recalled;
+use crate::cluster::etcd::{self, Member};
 use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerState, Engine, ExecSpec};
 use crate::error::{Error, Result};
-use crate::plan::{Verb, Wish};
+use crate::plan::{Verb, Wish, names};
+use crate::spec::values::NodeName;
 
 /// An etcd that was started again this often, and still does not serve, will not come up by itself.
 const HOPELESS_RESTARTS: u32 = 3;
@@ -20,11 +24,19 @@ pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
     let name = args.positional_name.or(args.name).unwrap_or_else(|| DEFAULT_NAME.into());
     let looking = async {
         let found = find(session, &name).await?;
-        let members = members(&found).await;
+        let (statuses, members) = join(statuses(&found), members(&found)).await;
         let hopeless = |etcd: &ComponentStatus| !etcd.ready && etcd.restarts >= HOPELESS_RESTARTS;
-        let broken: Vec<String> =
-            members.iter().filter(|(_, etcd)| hopeless(etcd)).map(|(plane, _)| plane.clone()).collect();
-        majority(&found, &broken)?;
+        let mut broken: Vec<String> =
+            statuses.iter().filter(|(_, etcd)| hopeless(etcd)).map(|(plane, _)| plane.clone()).collect();
+        match members {
+            // It answers, so most of its members are there, whatever the layout says of a change that was cut off.
+            Some(members) => {
+                broken.extend(left(&found, &members));
+                broken.sort();
+                broken.dedup();
+            }
+            None => majority(&found, &broken)?,
+        }
         Ok((found, broken))
     };
     let stopped = "stopped before anything was changed";
@@ -50,9 +62,11 @@ pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
         force: false,
         broken,
         behind: behind.clone(),
+        marks: BTreeMap::new(),
         wait: !args.manner.wait.is_zero(),
     };
-    reshape(session, &found, wish, &args.manner).await
+    let done = reshape(session, &found, wish, &args.manner).await?;
+    print(session, done.as_ref())
 }
 
 /// What is going to be done and why, before it is done.
@@ -62,7 +76,7 @@ fn say<E: Engine>(session: &Session<E>, found: &Found<E>, broken: &[String]) {
     }
     for name in broken {
         session.note(format!(
-            "etcd on `{name}` cannot use its data: it gets a copy of the others', and the broken data stays where it is"
+            "etcd on `{name}` has no use for its data: it gets a copy of the others', and the old data stays where it is"
         ));
     }
     for name in &found.recalled.behind {
@@ -77,7 +91,7 @@ fn say<E: Engine>(session: &Session<E>, found: &Found<E>, broken: &[String]) {
 }
 
 /// What the control planes that run say of their etcd.
-async fn members<E: Engine>(found: &Found<E>) -> Vec<(String, ComponentStatus)> {
+async fn statuses<E: Engine>(found: &Found<E>) -> Vec<(String, ComponentStatus)> {
     let status = ExecSpec::new(["knarr-node", "status", "-o", "json"]);
     let planes = found.recalled.layout.control_planes().map(|node| node.spec.name.to_string());
     let asked = planes.map(|plane| {
@@ -91,10 +105,28 @@ async fn members<E: Engine>(found: &Found<E>) -> Vec<(String, ComponentStatus)> 
     join_all(asked).await.into_iter().flatten().collect()
 }
 
+/// The members of etcd, if it answers: whoever does has a majority behind it, so all who do say the same.
+async fn members<E: Engine>(found: &Found<E>) -> Option<Vec<Member>> {
+    let planes = found.recalled.layout.control_planes();
+    let asked = planes.map(|plane| etcd::members(&*found.engine, plane.spec.name.as_str()));
+    join_all(asked).await.into_iter().find_map(Result::ok)
+}
+
+/// The control planes that are there but were taken out of etcd: their removal was cut off.
+fn left<E>(found: &Found<E>, members: &[Member]) -> Vec<String> {
+    let states = found.recalled.living(&found.cluster).states;
+    let there = |plane: &&NodeName| states.contains_key(plane.as_str());
+    let planes = found.recalled.layout.control_planes().map(|plane| &plane.spec.name).filter(there);
+    planes.filter(|plane| !members.iter().any(|member| member.is_of(plane))).map(ToString::to_string).collect()
+}
+
 /// An error if too few members are whole to make the others anew from.
 fn majority<E>(found: &Found<E>, broken: &[String]) -> Result<()> {
     let planes: Vec<String> = found.recalled.layout.control_planes().map(|n| n.spec.name.to_string()).collect();
-    let there = |name: &String| found.cluster.nodes.iter().any(|n| n.name == *name && n.state != ContainerState::Dead);
+    // A container that was set aside has the same volume.
+    let is = |name: &String, other: &str| other == name || other == names::aside(name);
+    let there =
+        |name: &String| found.cluster.nodes.iter().any(|n| is(name, &n.name) && n.state != ContainerState::Dead);
     let lost: Vec<&String> = planes.iter().filter(|plane| !there(plane) || broken.contains(plane)).collect();
     if lost.is_empty() || planes.len() - lost.len() > planes.len() / 2 {
         return Ok(());

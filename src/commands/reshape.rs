@@ -29,7 +29,7 @@ const UNWATCHED: Duration = Duration::from_secs(180);
 /// What became of the cluster.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Done {
+pub(super) struct Done {
     cluster: String,
     verb: &'static str,
     changed: bool,
@@ -37,6 +37,11 @@ struct Done {
     removed: Vec<String>,
     nodes: Vec<String>,
     kubeconfig: &'static str,
+}
+
+/// Prints what became of the cluster, where that is wanted as JSON; a person has heard it by then.
+pub(super) fn print(session: &Session<impl Engine>, done: Option<&Done>) -> Result<()> {
+    done.filter(|_| session.json()).map_or(Ok(()), |done| session.print_json(done))
 }
 
 /// A cluster with its layout, found before anything is changed.
@@ -57,19 +62,20 @@ pub(super) async fn find<E: Engine>(session: &Session<E>, name: &str) -> Result<
     Ok(Found { engine, cluster, recalled })
 }
 
-/// Makes a wish come true, or prints the plan for it.
+/// Makes a wish come true; or prints the plan for it, and then nothing became of the cluster.
 pub(super) async fn reshape<E: Engine>(
     session: &Session<E>,
     found: &Found<E>,
     wish: Wish,
     manner: &Manner,
-) -> Result<()> {
+) -> Result<Option<Done>> {
     let Found { engine, cluster, recalled } = found;
     let store = store(session, &manner.refresh)?;
     let living = recalled.living(cluster);
     let plan = Plan::reshape(&living, &wish)?;
     if manner.dry_run {
-        return if session.json() { session.print_json(&plan.to_json()) } else { session.print(&plan.to_string()) };
+        return if session.json() { session.print_json(&plan.to_json()) } else { session.print(&plan.to_string()) }
+            .map(|()| None);
     }
     let changed = wish.target != recalled.layout || plan.changes_something();
     if !changed {
@@ -112,7 +118,7 @@ pub(super) async fn reshape<E: Engine>(
             .state("the cluster runs")
             .hint(format!("try again with `knarr export kubeconfig --name {}`", cluster.name))
     })?;
-    let done = Done {
+    Ok(Some(Done {
         cluster: cluster.name.clone(),
         verb: wish.verb.done(),
         changed,
@@ -120,8 +126,7 @@ pub(super) async fn reshape<E: Engine>(
         removed,
         nodes: after,
         kubeconfig,
-    };
-    if session.json() { session.print_json(&done) } else { Ok(()) }
+    }))
 }
 
 fn names(layout: &Layout) -> Vec<String> {

@@ -64,6 +64,10 @@ impl<E: Engine> Run<'_, E> {
             Action::LeaveEtcd(through) => self.leave_etcd(node, through, progress).await,
             Action::Drain { through, force } => self.drain(node, through, *force, progress).await,
             Action::Forget => Ok(self.bounded(self.forget(node, progress)).await?),
+            Action::Mark(marks) => {
+                let marking = async { self.kubernetes()?.mark_node(node, marks, progress).await };
+                Ok(self.bounded(marking).await?)
+            }
         }
     }
 

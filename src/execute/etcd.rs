@@ -3,37 +3,16 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::failure::Failure;
 use super::{RETRY, Run};
+use crate::cluster::etcd::{Member, etcdctl, last_line, member_list, read_members};
 use crate::engine::{Engine, ExecOutcome, ExecSpec, op};
 use crate::error::{Error, Result};
 use crate::node;
-use crate::node::paths::{ETCD_CA, ETCD_CLIENT_PORT, pki, program};
 use crate::plan::Through;
 use crate::spec::values::NodeName;
-
-/// etcd's answer to `member list`.
-#[derive(Debug, Deserialize)]
-struct Members {
-    members: Vec<Member>,
-}
-
-/// One member as etcd knows it.
-#[derive(Debug, Deserialize)]
-struct Member {
-    #[serde(rename = "ID")]
-    id: u64,
-    /// Empty until it has started once.
-    #[serde(default)]
-    name: String,
-    #[serde(rename = "peerURLs", default)]
-    peer_urls: Vec<String>,
-    #[serde(rename = "isLearner", default)]
-    is_learner: bool,
-}
 
 /// How long a refusal or silence of etcd is borne: several times what etcd needs to settle after any of them.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,9 +39,7 @@ impl<E: Engine> Run<'_, E> {
     /// Lets etcd forget members without a vote that are no control planes of the layout.
     pub(super) async fn tidy_etcd(&self, through: &Through, progress: super::Progress<'_>) -> Outcome<()> {
         let layout = &self.plan.layout;
-        let wanted = |member: &Member| {
-            layout.control_planes().any(|node| member.peer_urls.contains(&node::peer_url(&node.spec.name)))
-        };
+        let wanted = |member: &Member| layout.control_planes().any(|node| member.is_of(&node.spec.name));
         let left = |members: &[Member]| members.iter().find(|m| m.is_learner && !wanted(m)).map(removal);
         self.change_members(through, "etcd keeps a member that nobody makes", left, progress).await
     }
@@ -145,32 +122,23 @@ impl<E: Engine> Run<'_, E> {
     }
 
     async fn members(&self, through: &Through) -> Outcome<Vec<Member>> {
-        let words = ["member", "list", "--write-out=json"].map(String::from);
-        let list = self.etcdctl(through, &words).await?;
-        match serde_json::from_slice::<Members>(&list.stdout) {
-            Ok(Members { members }) if list.status == 0 => Ok(members),
-            _ => Err(Error::failed("etcd does not tell its members").cause(last_line(&list.stderr)).into()),
-        }
+        Ok(read_members(&self.run(through, &member_list()).await?)?)
     }
 
     async fn etcdctl(&self, through: &Through, words: &[String]) -> Outcome<ExecOutcome> {
-        let options = [
-            program("etcdctl"),
-            format!("--endpoints=https://127.0.0.1:{ETCD_CLIENT_PORT}"),
-            format!("--cacert={ETCD_CA}"),
-            format!("--cert={}", pki("etcd/healthcheck-client", "crt")),
-            format!("--key={}", pki("etcd/healthcheck-client", "key")),
-        ];
-        let exec = ExecSpec::new(options.into_iter().chain(words.iter().cloned()));
+        self.run(through, &etcdctl(words)).await
+    }
+
+    async fn run(&self, through: &Through, exec: &ExecSpec) -> Outcome<ExecOutcome> {
         self.go_on()?;
-        self.call(op::EXEC, through.as_str(), self.context.engine.exec(through.as_str(), &exec)).await
+        self.call(op::EXEC, through.as_str(), self.context.engine.exec(through.as_str(), exec)).await
     }
 }
 
-/// The member of a node: by its name, or before it has started by its address.
+/// The member of a node.
 fn find<'m>(members: &'m [Member], node: &str) -> Option<&'m Member> {
-    let url = parse(node).map(|name| node::peer_url(&name)).unwrap_or_default();
-    members.iter().find(|member| member.name == node || member.peer_urls.contains(&url))
+    let name = parse(node).ok()?;
+    members.iter().find(|member| member.is_of(&name))
 }
 
 fn removal(member: &Member) -> Vec<String> {
@@ -179,24 +147,4 @@ fn removal(member: &Member) -> Vec<String> {
 
 fn parse(node: &str) -> Result<NodeName> {
     NodeName::parse(node).map_err(|refused| Error::failed(refused.0))
-}
-
-/// etcdctl says what is wrong in its last line.
-fn last_line(stderr: &[u8]) -> String {
-    String::from_utf8_lossy(stderr).lines().last().unwrap_or("it does not say why").to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn members_are_read_as_etcdctl_writes_them() {
-        let text = r#"{"header":{"cluster_id":1},"members":[
-            {"ID":13803658152347727308,"name":"a","peerURLs":["https://a:2380"],"clientURLs":["https://a:2379"]},
-            {"ID":7,"peerURLs":["https://b:2380"],"isLearner":true}]}"#;
-        let Members { members } = serde_json::from_str(text).expect("reads");
-        assert_eq!(format!("{:x}", members[0].id), "bf9071f4639c75cc");
-        assert!(members[1].is_learner && members[1].name.is_empty());
-    }
 }

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use super::kinds::{Kind, POD_METRICS};
 use super::{
-    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Scope,
+    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, Marks, NodeHealth, Progress, RawAnswer, RawRequest, Scope,
     Selection, objects,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -340,6 +340,25 @@ impl Kubernetes for KubeClient {
                 result = adopting => result,
                 () = watching => Ok(()),
             }
+        }
+        .boxed()
+    }
+
+    fn mark_node<'a>(&'a self, node: &'a str, marks: &'a Marks, progress: Progress<'a>) -> BoxFuture<'a, Result<()>> {
+        async move {
+            let nodes = self.api(&super::kinds::NODE, None);
+            self.insist(&format!("mark node {node}"), progress, || async {
+                let found = nodes.get(node).await?;
+                let before = objects::taints(&json!({"spec": found.data["spec"]}));
+                // With the version that was read: taints are a list, and Kubernetes itself changes it too.
+                let body = json!({
+                    "metadata": {"resourceVersion": found.resource_version(), "labels": marks.labels},
+                    "spec": {"taints": marks.taints_after(&before)},
+                });
+                nodes.patch(node, &PatchParams::default(), &Patch::Merge(&body)).await
+            })
+            .await
+            .map(drop)
         }
         .boxed()
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::kinds::Kind;
 use super::{
-    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, NodeHealth, Progress, RawAnswer, RawRequest, Scope,
+    Access, Adoption, Connect, Duplex, Kubernetes, LogQuery, Marks, NodeHealth, Progress, RawAnswer, RawRequest, Scope,
     Selection, objects,
 };
 use crate::error::{Error, ErrorKind, Result};
@@ -164,6 +164,17 @@ impl Kubernetes for FakeKubernetes {
         }
         let names: Vec<&str> = adoptions.iter().map(|a| a.node.as_str()).collect();
         self.act("adopt", format!("adopt {}", names.join(", ")))
+    }
+
+    fn mark_node<'a>(&'a self, node: &'a str, marks: &'a Marks, _: Progress<'a>) -> BoxFuture<'a, Result<()>> {
+        let mut words: Vec<String> = marks
+            .labels
+            .iter()
+            .map(|(key, value)| value.as_ref().map_or_else(|| format!("{key}-"), |value| format!("{key}={value}")))
+            .collect();
+        words.extend(marks.taints.iter().map(ToString::to_string));
+        words.extend(marks.untaint.iter().map(|taint| format!("{taint}-")));
+        self.act("mark_node", format!("mark {node} {}", words.join(" ")))
     }
 
     fn nodes_ready<'a>(&'a self, names: &'a [String], _: Progress<'a>) -> BoxFuture<'a, Result<()>> {

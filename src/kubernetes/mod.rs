@@ -53,8 +53,31 @@ pub struct Adoption {
     pub labels: BTreeMap<String, String>,
     /// The pods' addresses, for `spec.podCIDR`.
     pub pod_cidr: String,
-    /// Taints to set beside those the node registered with.
+}
+
+/// What becomes of the labels and taints of a Node that lives; all others stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Labels to set; `None` takes one away.
+    pub labels: BTreeMap<String, Option<String>>,
+    /// Taints to set. A Node has one of a key and an effect.
     pub taints: Vec<Taint>,
+    /// Taints to take away.
+    pub untaint: Vec<Taint>,
+}
+
+impl Marks {
+    /// Whether nothing becomes of them.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.taints.is_empty() && self.untaint.is_empty()
+    }
+
+    /// The taints of a Node which had `before`.
+    pub fn taints_after(&self, before: &[Taint]) -> Vec<Taint> {
+        let same = |one: &Taint, other: &Taint| (&one.key, &one.effect) == (&other.key, &other.effect);
+        let goes = |taint: &Taint| self.untaint.contains(taint) || self.taints.iter().any(|new| same(new, taint));
+        before.iter().filter(|taint| !goes(taint)).chain(&self.taints).cloned().collect()
+    }
 }
 
 /// A Node as `status` and `get nodes` show it.
@@ -158,6 +181,8 @@ pub trait Kubernetes: Send + Sync {
         registered: Progress<'a>,
         progress: Progress<'a>,
     ) -> BoxFuture<'a, Result<()>>;
+    /// Changes labels and taints of a Node, whatever else changes it meanwhile.
+    fn mark_node<'a>(&'a self, node: &'a str, marks: &'a Marks, progress: Progress<'a>) -> BoxFuture<'a, Result<()>>;
     /// Waits until all of these Nodes are Ready.
     fn nodes_ready<'a>(&'a self, names: &'a [String], progress: Progress<'a>) -> BoxFuture<'a, Result<()>>;
     /// Waits until the ServiceAccount `default/default` exists.

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::spec::values::Taint;
+
 /// `kind/name` or `kind/namespace/name`, for messages.
 pub fn describe(object: &Value) -> String {
     let kind = object["kind"].as_str().unwrap_or("object");
@@ -19,6 +21,13 @@ pub fn group_version(object: &Value) -> (String, String) {
         Some((group, version)) => (group.into(), version.into()),
         None => (String::new(), api_version.into()),
     }
+}
+
+/// The taints of a Node.
+pub fn taints(node: &Value) -> Vec<Taint> {
+    let text = |taint: &Value, key: &str| taint[key].as_str().unwrap_or_default().to_owned();
+    let taint = |t: &Value| Taint { key: text(t, "key"), value: text(t, "value"), effect: text(t, "effect") };
+    node["spec"]["taints"].as_array().into_iter().flatten().map(taint).collect()
 }
 
 /// Whether a PersistentVolume can be used on this node only.

@@ -141,12 +141,7 @@ fn components(layout: &Layout, node: &NodeLayout) -> Vec<Component> {
 
 /// What an administrator sets on the Node once its kubelet has registered it. Its taints it brings along.
 pub fn adoption(node: &NodeLayout) -> Adoption {
-    Adoption {
-        node: node.spec.name.to_string(),
-        labels: admin_labels(node),
-        pod_cidr: node.pod_cidr.to_string(),
-        taints: Vec::new(),
-    }
+    Adoption { node: node.spec.name.to_string(), labels: admin_labels(node), pod_cidr: node.pod_cidr.to_string() }
 }
 
 /// Every file of a node, folders before what they hold.

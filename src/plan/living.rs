@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::layout::{Layout, NodeLayout};
 use super::{Milestone, Phase, Plan, Step, Verb, balancer_step, names, phase};
 use crate::engine::ContainerState;
+use crate::kubernetes::Marks;
 use crate::node::render::{self, FileSpec};
 use crate::spec::values::NodeName;
 
@@ -65,6 +66,8 @@ pub enum Action {
     },
     /// Delete its Node object, and what volumes it had.
     Forget,
+    /// Change labels and taints of its Node.
+    Mark(Marks),
 }
 
 /// The control plane on which a program of the cluster runs that changes another node.
@@ -94,6 +97,7 @@ impl fmt::Display for Change {
             }
             Action::Drain { .. } => write!(f, "move the pods of {node} elsewhere"),
             Action::Forget => write!(f, "delete the Node {node}"),
+            Action::Mark(_) => write!(f, "change labels and taints of the Node {node}"),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! only when they are executed, so a plan can be shown to anyone.
 
 pub mod container;
+mod difference;
+mod fixed;
 pub mod layout;
 mod living;
 pub mod names;
@@ -16,6 +18,7 @@ use ipnet::Ipv4Net;
 use knarr_contract::Role;
 use time::OffsetDateTime;
 
+pub use self::difference::{Difference, Line, Marked, Sides, Sign};
 use self::layout::{Egress, EtcdStart, Layout, NodeLayout, nth};
 pub use self::living::{Action, Change, Living, Through};
 pub use self::reshape::{Stranger, Wish};

@@ -4,6 +4,8 @@
 //! is taken before anything is done in it, the nodes that stay hear of a removal when it is done (so that the same command
 //! finishes one that was cut off), and a container is there with the authorities' keys at every instant.
 
+use std::collections::BTreeMap;
+
 use knarr_contract::Role;
 
 use super::layout::{Layout, NodeLayout};
@@ -11,6 +13,7 @@ use super::living::{Action, Change, Living, Through, acting, assemble, is_up};
 use super::{Milestone, Phase, Plan, Step, Verb, balancer_step, names, node_step, phase};
 use crate::engine::ContainerState;
 use crate::error::{Error, ErrorKind};
+use crate::kubernetes::Marks;
 use crate::node::render::{self, Content, FileSpec};
 
 /// What shall become of a living cluster.
@@ -31,6 +34,8 @@ pub struct Wish {
     pub broken: Vec<String>,
     /// Nodes that do not know the layout yet.
     pub behind: Vec<String>,
+    /// What becomes of labels and taints, by node.
+    pub marks: BTreeMap<String, Marks>,
     /// Whether the plan ends with a usable cluster.
     pub wait: bool,
 }
@@ -71,6 +76,7 @@ impl Plan {
             phases.extend(removing(living, &gone, &route)?);
         }
         phases.extend(adding(living, wish, &route)?);
+        phases.extend(marking(&wish.marks));
         // Last: until then the layout that the nodes know has what is not wholly gone, so the same wish finishes it.
         phases.extend(telling(living, &known, wish));
         phases.extend(rebuilding(living, &known, wish, &route)?);
@@ -352,6 +358,14 @@ fn rebuilding(living: &Living, known: &Layout, wish: &Wish, route: &Route<'_>) -
         phases.push(phase("beginning the broken members anew", "began the broken members anew", steps));
     }
     Ok(phases)
+}
+
+/// Changes labels and taints. Before the layout says so: whoever was cut off between the two still finds the difference.
+fn marking(marks: &BTreeMap<String, Marks>) -> Option<Phase> {
+    let marks = marks.iter().filter(|(_, marks)| !marks.is_empty());
+    let steps: Vec<Step> = marks.map(|(node, marks)| change(node, Action::Mark(marks.clone()))).collect();
+    let what = super::some(steps.len(), "node");
+    (!steps.is_empty()).then(|| phase(format!("marking {what}"), format!("marked {what}"), steps))
 }
 
 /// Gives the nodes that stay what has changed for them, and lets them read it.

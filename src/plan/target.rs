@@ -5,22 +5,27 @@ use std::collections::BTreeMap;
 use knarr_contract::Role;
 
 use super::layout::{EtcdStart, Layout, NodeLayout, nth, quarter};
-use super::{names, settle};
+use super::{Marked, names, settle};
 use crate::error::{Error, ErrorKind};
-use crate::spec::values::{NodeName, Taint};
+use crate::spec::values::NodeName;
 use crate::spec::{Limits, NodeSpec};
 
-/// A node to add; its name, address and pods' addresses are chosen.
+/// A node to add; its address and its pods' addresses are chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewNode {
-    /// What it is for.
-    pub role: Role,
-    /// Labels for the Node object.
-    pub labels: BTreeMap<String, String>,
-    /// Taints for the Node object; `None` means the role's default.
-    pub taints: Option<Vec<Taint>>,
-    /// How much of the machine it may use.
-    pub limits: Limits,
+pub enum NewNode {
+    /// One that nothing was said about but what it is for; its name is chosen.
+    Plain(Role),
+    /// One as a config has it, under its own name if that is free.
+    Described(Box<NodeSpec>),
+}
+
+impl NewNode {
+    const fn role(&self) -> Role {
+        match self {
+            Self::Plain(role) => *role,
+            Self::Described(spec) => spec.role,
+        }
+    }
 }
 
 impl Layout {
@@ -28,19 +33,25 @@ impl Layout {
     /// control planes get a balancer; the version between, in which only that is new, has a generation of its own.
     pub fn with(&self, nodes: &[NewNode], taken: &[String]) -> Result<Self, Error> {
         let mut grown = self.next();
-        let workers = |node: &NewNode| node.role == Role::Worker;
+        let workers = |node: &NewNode| node.role() == Role::Worker;
         let mut added = Vec::new();
         let has_workers = self.spec.workers().next().is_some() || nodes.iter().any(workers);
         for new in nodes {
-            let mut spec = NodeSpec {
-                name: grown.free_name(new.role, taken)?,
-                role: new.role,
-                image: None,
-                labels: new.labels.clone(),
-                taints: new.taints.clone(),
-                limits: new.limits,
-                mounts: Vec::new(),
-                ports: Vec::new(),
+            let mut spec = match new {
+                NewNode::Plain(role) => NodeSpec {
+                    name: grown.free_name(*role, taken)?,
+                    role: *role,
+                    image: None,
+                    labels: BTreeMap::new(),
+                    taints: None,
+                    limits: Limits::default(),
+                    mounts: Vec::new(),
+                    ports: Vec::new(),
+                },
+                NewNode::Described(spec) if grown.is_free(spec.name.as_str(), taken) => NodeSpec::clone(spec),
+                NewNode::Described(spec) => {
+                    NodeSpec { name: grown.free_name(spec.role, taken)?, ..NodeSpec::clone(spec) }
+                }
             };
             settle(&mut spec, has_workers);
             let (address, pod_cidr) = (grown.free_address()?, grown.free_pods()?);
@@ -66,6 +77,19 @@ impl Layout {
         shrunk.nodes.retain(|node| !names.iter().any(|name| name == node.spec.name.as_str()));
         shrunk.name_nodes();
         shrunk
+    }
+
+    /// The same cluster, in which nodes have these labels and taints.
+    pub fn marked(&self, marked: &[Marked]) -> Self {
+        let mut changed = self.next();
+        for node in &mut changed.nodes {
+            if let Some(new) = marked.iter().find(|marked| marked.node == node.spec.name.as_str()) {
+                node.spec.labels = new.labels.clone();
+                node.spec.taints = Some(new.taints.clone());
+            }
+        }
+        changed.name_nodes();
+        changed
     }
 
     /// The same cluster, in which the etcd members of these control planes begin anew, from what the others have.
@@ -100,12 +124,13 @@ impl Layout {
         let cluster = self.name();
         let numbers = 2..=u32::MAX;
         let all = std::iter::once(format!("{cluster}-{role}")).chain(numbers.map(|n| format!("{cluster}-{role}{n}")));
-        let is_free = |name: &String| {
-            let volume = names::volume(name);
-            self.node(name).is_none() && !taken.iter().any(|taken| taken == name || *taken == volume)
-        };
-        let free = all.into_iter().find(is_free).unwrap_or_default();
+        let free = all.into_iter().find(|name| self.is_free(name, taken)).unwrap_or_default();
         NodeName::parse(&free).map_err(|refused| Error::new(ErrorKind::Bug, refused.0))
+    }
+
+    fn is_free(&self, name: &str, taken: &[String]) -> bool {
+        let volume = names::volume(name);
+        self.node(name).is_none() && !taken.iter().any(|taken| taken == name || *taken == volume)
     }
 
     /// The lowest address of the first quarter that nobody has: 0 is the network's, 1 the host's, the last the balancer's.
@@ -137,7 +162,7 @@ mod tests {
     use crate::node::fixture::layout;
 
     fn new(role: Role) -> NewNode {
-        NewNode { role, labels: BTreeMap::new(), taints: None, limits: Limits::default() }
+        NewNode::Plain(role)
     }
 
     fn names(layout: &Layout) -> Vec<&str> {

@@ -25,6 +25,8 @@ pub enum Verb {
     Shrink,
     /// Make anew what is lost or broken.
     Repair,
+    /// Change labels and taints of its nodes.
+    Mark,
 }
 
 impl Verb {
@@ -41,6 +43,7 @@ impl Verb {
             Self::Grow => "adding nodes to",
             Self::Shrink => "removing nodes from",
             Self::Repair => "repairing",
+            Self::Mark => "marking nodes of",
         }
     }
 
@@ -57,6 +60,7 @@ impl Verb {
             Self::Grow => "grown",
             Self::Shrink => "shrunk",
             Self::Repair => "repaired",
+            Self::Mark => "marked",
         }
     }
 
@@ -70,7 +74,8 @@ impl Verb {
             | Self::Renew
             | Self::Grow
             | Self::Shrink
-            | Self::Repair => "become usable",
+            | Self::Repair
+            | Self::Mark => "become usable",
             Self::Stop => "stop",
             Self::Pause => "freeze",
         }
@@ -87,7 +92,7 @@ impl Verb {
             Self::Unpause => format!("knarr unpause {cluster}"),
             Self::Renew => format!("knarr certs renew {cluster}"),
             Self::Shrink => format!("knarr node delete --name {cluster} NODE…"),
-            Self::Grow | Self::Repair => format!("knarr repair {cluster}"),
+            Self::Grow | Self::Repair | Self::Mark => format!("knarr repair {cluster}"),
         }
     }
 

@@ -19,6 +19,7 @@ mod wait;
 
 mod addons;
 mod api_access;
+mod apply;
 mod archives;
 mod components;
 mod crash;
@@ -96,6 +97,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("addons", addons::CASES),
     ("manifests", manifests::CASES),
     ("limits", limits::CASES),
+    ("apply", apply::CASES),
     ("lifecycle", lifecycle::CASES),
     ("high_availability", high_availability::CASES),
     ("daemon", daemon::CASES),

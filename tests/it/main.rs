@@ -1,6 +1,7 @@
 //! The one integration binary: everything that needs neither Docker nor a cluster.
 #![expect(clippy::disallowed_methods, reason = "tests look at the files of the repository as they are")]
 
+mod apply;
 mod config;
 mod crash;
 mod create;

@@ -1,0 +1,60 @@
+//! Flags of `apply`.
+
+use clap::Args;
+
+use super::node::Manner;
+use super::{CreateCluster, KubeconfigTarget};
+
+/// Flags of `apply`
+#[derive(Debug, Clone, Args)]
+pub struct Apply {
+    /// The cluster's config file, or - for stdin; kind's files are read too
+    #[arg(short = 'f', long = "file", visible_alias = "filename", aliases = ["config"], short_alias = 'c', value_name = "FILE")]
+    pub file: String,
+    /// The cluster's name, instead of the one in the file
+    #[arg(short, long, env = "KNARR_CLUSTER")]
+    pub name: Option<String>,
+    /// Do it without asking
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Give up pods that nobody makes anew, data that lies on nodes which go, and what depends on addons which go
+    #[arg(long)]
+    pub force: bool,
+    /// How it is done
+    #[command(flatten)]
+    pub manner: Manner,
+}
+
+impl Apply {
+    /// The creation of the cluster, where there is none yet.
+    pub fn as_creation(&self) -> CreateCluster {
+        let Manner { wait, dry_run, refresh } = &self.manner;
+        CreateCluster {
+            positional_name: None,
+            name: self.name.clone(),
+            workers: None,
+            nodes: None,
+            control_planes: None,
+            cpus: None,
+            memory: None,
+            config: Some(self.file.clone()),
+            image: None,
+            api_port: None,
+            addons: Vec::new(),
+            no_addons: Vec::new(),
+            manifests: Vec::new(),
+            load_images: false,
+            ttl: None,
+            wait: *wait,
+            retain: false,
+            dry_run: *dry_run,
+            timings: false,
+            target: KubeconfigTarget {
+                kubeconfig: refresh.kubeconfig.clone(),
+                no_kubeconfig: refresh.no_kubeconfig,
+                switch_context: true,
+                break_lock: refresh.break_lock,
+            },
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Makes a living cluster what a config file says: load → compare → refuse or ask → grow, mark, shrink, switch addons.
+//!
+//! Each of these is the verb that a person would type for it, so each fails, is taken back or is completed as that verb is;
+//! what is left of the difference is what the same command does next.
+
+use serde::Serialize;
+
+use super::node::{grow, may_go, must_be_whole, shrink, untouched, wish};
+use super::reshape::{Found, find, reshape};
+use super::{Session, addons, create, table};
+use crate::addons::{self as addon, Addon, Chosen, state};
+use crate::cli::args::addons::{Disable, Enable};
+use crate::cli::args::node::Manner;
+use crate::cli::args::{Apply, OneCluster};
+use crate::cluster;
+use crate::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::host;
+use crate::image::versions;
+use crate::kubernetes::{Selection, kinds};
+use crate::plan::{Difference, Line, NewNode, Sides, Verb, Wish};
+use crate::spec::{ClusterSpec, limits};
+
+/// What became of the cluster.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Done<'a> {
+    cluster: &'a str,
+    /// Whether it is not what it was; always false of a dry run.
+    changed: bool,
+    difference: &'a [Line],
+}
+
+/// Runs `knarr apply`.
+pub async fn run(session: &Session<impl Engine>, args: Apply) -> Result<()> {
+    let creation = args.as_creation();
+    let reading = create::load(session, &creation, "nothing was changed");
+    let stopped = "stopped before anything was changed";
+    let (spec, written) = session.unless_interrupted(stopped, reading).await?;
+    let looking = async {
+        let engine = session.engine().await?;
+        Ok(cluster::list(&*engine).await?.iter().any(|cluster| cluster.name == spec.name.as_str()))
+    };
+    if !session.unless_interrupted(stopped, looking).await.map_err(untouched)? {
+        return create::carry_out(session, spec, &written, &creation).await;
+    }
+    let comparing = compare(session, &spec, &args);
+    let (found, difference) = session.unless_interrupted(stopped, comparing).await.map_err(untouched)?;
+    if !written.is_empty() {
+        session.note(format!(
+            "the file's manifests are for new clusters and are left alone; apply them with `knarr kubectl --name {} apply`",
+            spec.name
+        ));
+    }
+    let done = Done {
+        cluster: spec.name.as_str(),
+        changed: !args.manner.dry_run && !difference.is_empty(),
+        difference: &difference.lines,
+    };
+    if !show(session, &done, &difference, &args).await? {
+        return Ok(());
+    }
+    carry_out(session, found, &difference, &args).await?;
+    session.note(format!("cluster `{}` is what the file says", done.cluster));
+    if session.json() { session.print_json(&done) } else { Ok(()) }
+}
+
+/// Tells the difference, and whether it shall be done.
+async fn show(session: &Session<impl Engine>, done: &Done<'_>, difference: &Difference, args: &Apply) -> Result<bool> {
+    let text = || table(&difference.lines.iter().map(Line::cells).collect::<Vec<_>>());
+    if difference.is_empty() {
+        session.note(format!("cluster `{}` is what the file says already", done.cluster));
+    } else if args.manner.dry_run && !session.json() {
+        session.print(&text())?;
+    } else if !difference.lines.is_empty() {
+        session.note(format!("cluster `{}` differs from the file, and changes:\n{}", done.cluster, text()));
+    }
+    if difference.is_empty() || args.manner.dry_run {
+        return if session.json() { session.print_json(done) } else { Ok(()) }.map(|()| false);
+    }
+    if args.yes || difference.lines.is_empty() {
+        return Ok(true);
+    }
+    let asked = session.confirm(&format!("change cluster `{}`?", done.cluster)).await.map_err(|e| {
+        let e = untouched(e);
+        if e.kind == ErrorKind::Interrupted {
+            e
+        } else {
+            e.hint("go on without being asked with `--yes`, or only look with `--dry-run`")
+        }
+    })?;
+    if !asked {
+        session.note("nothing was changed");
+    }
+    Ok(asked)
+}
+
+/// Finds the cluster and what lies between it and the config; whatever cannot be done is an error now, all of it.
+async fn compare<E: Engine>(session: &Session<E>, spec: &ClusterSpec, args: &Apply) -> Result<(Found<E>, Difference)> {
+    let found = find(session, spec.name.as_str()).await?;
+    must_be_whole(&found)?;
+    let access = cluster::access(&*found.engine, &found.cluster).await?;
+    let kubernetes = session.outside.kubernetes.connect(&access)?;
+    let (nodes, on) =
+        futures::future::try_join(kubernetes.list(&kinds::NODE, Selection::default()), state::look(&*kubernetes))
+            .await?;
+    let on = on.into_iter().filter(|found| found.state != state::State::Off);
+    let on: Chosen = on.map(|found| (found.addon.name, found.settings)).collect();
+    let sides = Sides {
+        layout: &found.recalled.layout,
+        nodes: &nodes,
+        addons: &on,
+        wanted: spec,
+        default_image: &versions::default_reference(),
+    };
+    let difference = Difference::between(&sides);
+    possible(&difference, spec, &args.file)?;
+    if !difference.added.is_empty() {
+        fits(spec, &*found.engine).await?;
+    }
+    if !difference.removed.is_empty() {
+        may_go(session, &found, &difference.removed, args.force).await?;
+    }
+    if !args.force {
+        let off: Vec<&'static Addon> = difference.addons_off.iter().filter_map(|name| addon::find(name)).collect();
+        addons::must_be_unneeded(&*kubernetes, &off).await?;
+    }
+    Ok((found, difference))
+}
+
+/// An error if a living cluster cannot become what the config says.
+fn possible(difference: &Difference, spec: &ClusterSpec, file: &str) -> Result<()> {
+    if difference.refused.is_empty() {
+        return Ok(());
+    }
+    let name = &spec.name;
+    let again = format!("`knarr delete cluster {name}` and `knarr create cluster --config {file}`");
+    Err(Error::new(ErrorKind::Config, format!("cluster `{name}` cannot become what the config says while it lives"))
+        .details(difference.refused.clone())
+        .hint("what is said of a node alone holds for a new one: remove it with `knarr node delete`, then apply again")
+        .hint(format!("for all else make the cluster anew with {again}, which ends all that runs in it")))
+}
+
+/// An error if a new node may use more than there is.
+async fn fits(spec: &ClusterSpec, engine: &impl Engine) -> Result<()> {
+    let info = engine.info().await?;
+    let beyond = limits::beyond(spec, info.cpus, info.memory);
+    if beyond.is_empty() {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Environment, "Docker's machine is smaller than the limits of nodes");
+    Err(beyond.into_iter().fold(error, Error::cause))
+}
+
+/// First what comes, then what goes: at no moment has the cluster less than before and after.
+async fn carry_out<E: Engine>(
+    session: &Session<E>,
+    mut found: Found<E>,
+    difference: &Difference,
+    args: &Apply,
+) -> Result<()> {
+    let (name, manner) = (found.cluster.name.clone(), &Manner { dry_run: false, ..args.manner.clone() });
+    if !difference.added.is_empty() {
+        let new = with_ports(&difference.added)?;
+        grow(session, &found, &new, manner).await?;
+        found = find(session, &name).await?;
+    }
+    if !difference.marked.is_empty() {
+        let target = found.recalled.layout.marked(&difference.marked);
+        let marks = difference.marked.iter().map(|marked| (marked.node.clone(), marked.marks.clone())).collect();
+        let wish = Wish { marks, ..wish(Verb::Mark, target, &found, manner) };
+        reshape(session, &found, wish, manner).await?;
+        found = find(session, &name).await?;
+    }
+    if !difference.removed.is_empty() {
+        let removed = may_go(session, &found, &difference.removed, args.force).await?;
+        shrink(session, &found, &removed, args.force, manner).await?;
+    }
+    switch(session, &name, difference, args).await
+}
+
+/// The new nodes, with a free port of this host wherever the config leaves it open.
+fn with_ports(added: &[NewNode]) -> Result<Vec<NewNode>> {
+    let mut added = added.to_vec();
+    let specs = added.iter().filter_map(|new| match new {
+        NewNode::Described(spec) => Some(spec),
+        NewNode::Plain(_) => None,
+    });
+    let mut taken: Vec<u16> = specs.flat_map(|spec| &spec.ports).filter_map(|port| port.host_port).collect();
+    for new in &mut added {
+        let NewNode::Described(spec) = new else { continue };
+        for port in spec.ports.iter_mut().filter(|port| port.host_port.is_none()) {
+            let free = host::pick_free_port(port.host_address, &taken)?;
+            taken.push(free);
+            port.host_port = Some(free);
+        }
+    }
+    Ok(added)
+}
+
+/// Switches addons on and off.
+async fn switch(session: &Session<impl Engine>, name: &str, difference: &Difference, args: &Apply) -> Result<()> {
+    let (cluster, stopped) = (OneCluster { name: name.to_owned() }, "stopped; what was begun goes on in the cluster");
+    if !difference.addons_on.is_empty() {
+        let settings = difference.addons_on.iter().flat_map(|(name, wanted)| {
+            let all = addon::find(name).into_iter().flat_map(|addon| addon.settings);
+            all.map(|setting| format!("{}={}", setting.name, wanted.get(setting.name).copied().unwrap_or_default()))
+        });
+        let enable = Enable {
+            addons: difference.addons_on.keys().map(ToString::to_string).collect(),
+            settings: settings.collect(),
+            wait: args.manner.wait,
+            cluster: cluster.clone(),
+        };
+        session.unless_interrupted(stopped, addons::switch_on(session, &enable)).await?;
+    }
+    if !difference.addons_off.is_empty() {
+        let names = difference.addons_off.iter().map(ToString::to_string).collect();
+        let disable = Disable { addons: names, force: args.force, cluster };
+        session.unless_interrupted(stopped, addons::switch_off(session, &disable)).await?;
+    }
+    Ok(())
+}

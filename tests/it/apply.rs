@@ -1,0 +1,155 @@
+//! `knarr apply`: what it says of a difference, what it refuses, and that what was cut off is completed.
+
+use knarr::cluster;
+use knarr::engine::fake::Call;
+use knarr::engine::{Engine, op};
+
+use crate::env::{Env, Transcript, filtered};
+
+/// A config whose addons are off, so that an API server without objects is what it says.
+fn config(nodes: &str) -> String {
+    let addons = "addons: {metrics-server: false, storage: false, load-balancer: false, network-policy: false}";
+    format!("apiVersion: knarr.dev/v1alpha1\nkind: Cluster\nname: dev\n{addons}\nnodes:\n{nodes}")
+}
+
+const ONE: &str = "- role: control-plane\n- role: worker\n";
+const MARKED: &str =
+    "- role: control-plane\n- role: worker\n  labels: {tier: db}\n  taints: [{key: a, effect: NoSchedule}]\n";
+const GROWN: &str = "- role: control-plane\n  count: 3\n- role: worker\n  labels: {tier: db}\n- role: worker\n";
+
+async fn apply(env: &mut Env, config: &str, flags: &str) -> Transcript {
+    env.stdin = config.into();
+    env.knarr(&format!("apply -f - {flags}")).await
+}
+
+/// A cluster that was made from a config.
+async fn made(nodes: &str) -> Env {
+    let mut env = Env::new();
+    let run = apply(&mut env, &config(nodes), "").await;
+    assert_eq!(run.status, 0, "{run}");
+    env
+}
+
+async fn nodes(env: &Env) -> Vec<String> {
+    let cluster = cluster::find(&env.engine, "dev").await.expect("it is there");
+    let recalled = cluster::recall(&env.engine, &cluster).await.expect("it remembers itself");
+    assert_eq!((recalled.missing, recalled.strangers, recalled.behind), (vec![], vec![], vec![]));
+    recalled.layout.nodes.iter().map(|node| node.spec.name.to_string()).collect()
+}
+
+fn changes(calls: &[Call]) -> Vec<String> {
+    let shown = calls.iter().filter(|call| call.changes() && call.operation != op::EXEC).map(ToString::to_string);
+    shown.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_is_not_there_is_created_and_then_is_what_the_file_says() {
+    let _filters = filtered();
+    let mut env = Env::new();
+    insta::assert_snapshot!("apply creates", apply(&mut env, &config(ONE), "").await);
+    let begin = env.engine.calls().len();
+    insta::assert_snapshot!("apply changes nothing", apply(&mut env, &config(ONE), "").await);
+    insta::assert_snapshot!("apply changes nothing, json", apply(&mut env, &config(ONE), "-o json").await);
+    assert_eq!(changes(&env.engine.calls()[begin..]), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_difference_is_shown_asked_about_and_done() {
+    let _filters = filtered();
+    let mut env = made(ONE).await;
+    let begin = env.engine.calls().len();
+    insta::assert_snapshot!("apply shows", apply(&mut env, &config(GROWN), "--dry-run").await);
+    insta::assert_snapshot!("apply shows, json", apply(&mut env, &config(GROWN), "--dry-run -o json").await);
+    insta::assert_snapshot!("apply cannot ask", apply(&mut env, &config(GROWN), "").await);
+    assert_eq!(changes(&env.engine.calls()[begin..]), Vec::<String>::new(), "nothing was changed");
+    insta::assert_snapshot!("apply grows and marks", apply(&mut env, &config(GROWN), "--yes").await);
+    assert_eq!(
+        nodes(&env).await,
+        ["dev-control-plane", "dev-control-plane2", "dev-control-plane3", "dev-worker", "dev-worker2"]
+    );
+    assert_eq!(marks(&env), ["mark dev-worker tier=db"]);
+    assert_eq!(apply(&mut env, &config(GROWN), "--dry-run").await.stdout, "", "it is what the file says");
+    insta::assert_snapshot!("apply shrinks and marks", apply(&mut env, &config(MARKED), "--yes").await);
+    assert_eq!(nodes(&env).await, ["dev-control-plane", "dev-worker"]);
+    assert_eq!(marks(&env), ["mark dev-worker tier=db", "mark dev-worker a:NoSchedule"]);
+    assert_eq!(apply(&mut env, &config(MARKED), "--dry-run").await.stdout, "", "it is what the file says");
+}
+
+fn marks(env: &Env) -> Vec<String> {
+    env.kubernetes.journal().into_iter().filter(|line| line.starts_with("mark ")).collect()
+}
+
+/// A person at a terminal, whose file is on the disk.
+#[tokio::test(start_paused = true)]
+async fn a_person_is_asked() {
+    let _filters = filtered();
+    let mut env = made(ONE).await;
+    env.environment.stdin_terminal = true;
+    let file = env.kubeconfig_path().with_file_name("dev.yaml");
+    std::fs::write(&file, config(MARKED)).expect("a file");
+    let words = format!("apply -f {}", file.display());
+    for (answer, goes_on) in [("n\n", false), ("", false), ("what?\n", false), (" Yes\n", true)] {
+        env.stdin = answer.into();
+        let run = env.knarr(&words).await;
+        assert_eq!(run.status, 0, "{run}");
+        assert!(run.stderr.contains("change cluster `dev`? [y/N] "), "{run}");
+        assert_eq!(run.stderr.contains("nothing was changed"), !goes_on, "{answer:?}: {run}");
+        assert_eq!(marks(&env).len(), usize::from(goes_on), "{answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_change_is_refused_before_anything_is_done() {
+    let _filters = filtered();
+    let mut env = made(ONE).await;
+    let begin = env.engine.calls().len();
+    let other = config("- role: control-plane\n- role: worker\n  cpus: 1\n- role: worker\n")
+        + "networking: {podSubnet: 10.9.0.0/16, serviceSubnet: 10.8.0.0/16}\naudit: true\nttl: 2h\n";
+    insta::assert_snapshot!("apply refuses", apply(&mut env, &other, "--yes").await);
+    env.engine.stop_container("dev-worker", 1).await.expect("stopped");
+    insta::assert_snapshot!("apply to a degraded cluster", apply(&mut env, &config(GROWN), "--yes").await);
+    env.stdin = config("- role: worker\n").into();
+    insta::assert_snapshot!("apply of a bad file", env.knarr("apply -f -").await);
+    assert_eq!(changes(&env.engine.calls()[begin..]).len(), 1, "the stop is ours");
+}
+
+/// Whatever call of Docker's the program is killed at, the same command completes the change, after a repair if it says so.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_was_killed_is_completed() {
+    for (from, to) in [(ONE, GROWN), (GROWN, MARKED), (ONE, MARKED)] {
+        let mut good = made(from).await;
+        let begin = good.engine.calls().len();
+        assert_eq!(apply(&mut good, &config(to), "--yes").await.status, 0);
+        let wanted = nodes(&good).await;
+        let calls = good.engine.calls();
+        let changing = calls[begin..].iter().filter(|call| call.changes());
+        let numbers: Vec<usize> = changing.map(|call| call.number).collect();
+        let to = config(to);
+        for number in numbers {
+            let mut env = made(from).await;
+            let killed = tokio_util::sync::CancellationToken::new();
+            let kill = killed.clone();
+            env.engine.on_call(move |call| {
+                if call.number == number {
+                    kill.cancel();
+                }
+            });
+            tokio::select! {
+                biased;
+                () = killed.cancelled() => {}
+                _ = apply(&mut env, &to, "--yes") => {}
+            }
+            env.engine.on_call(|_| ());
+            let mut again = apply(&mut env, &to, "--yes").await;
+            if again.status != 0 {
+                assert!(again.stderr.contains("`knarr repair dev`"), "killed at {number}\n{again}");
+                let repair = env.knarr("repair dev").await;
+                assert_eq!(repair.status, 0, "killed at {number}\n{again}\n{repair}");
+                again = apply(&mut env, &to, "--yes").await;
+            }
+            assert_eq!(again.status, 0, "killed at {number}\n{again}");
+            assert_eq!(nodes(&env).await, wanted, "killed at {number}");
+            assert_eq!(apply(&mut env, &to, "--dry-run").await.stdout, "", "killed at {number}");
+        }
+    }
+}
