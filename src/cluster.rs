@@ -37,7 +37,7 @@ pub struct Cluster {
     pub has_network: bool,
     /// Its nodes, control planes first, by number.
     pub nodes: Vec<ContainerInfo>,
-    /// Its containers that are no nodes: the balancer.
+    /// Its containers that are no nodes: the balancer, and the forwarders of ports.
     pub helpers: Vec<ContainerInfo>,
 }
 

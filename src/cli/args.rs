@@ -6,6 +6,7 @@ mod dashboard;
 mod gc;
 pub mod lifecycle;
 pub mod node;
+pub mod port;
 pub mod sample;
 mod urls;
 pub mod why;
@@ -21,6 +22,7 @@ pub use self::dashboard::Dashboard;
 pub use self::gc::Gc;
 use self::lifecycle::{Certs, Halt, Resume};
 pub use self::node::{Node, Repair};
+pub use self::port::Port;
 pub use self::sample::Sample;
 pub use self::urls::{InCluster, Tunnel};
 use crate::spec::values::{self, Refused};
@@ -106,7 +108,10 @@ pub enum Command {
     /// Add nodes to a living cluster, and remove them
     #[command(subcommand)]
     Node(Node),
-    /// Make anew what a cluster has lost: nodes, members of etcd, the balancer
+    /// Open ports of this machine that lead into a living cluster, and close them
+    #[command(subcommand)]
+    Port(Port),
+    /// Make anew what a cluster has lost: nodes, members of etcd, the balancer, ports
     Repair(Repair),
     /// List clusters, nodes, addresses; print a kubeconfig
     #[command(subcommand)]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use clap::Parser;
 
 use self::args::lifecycle::Certs;
-use self::args::{Cli, Cluster, Command, CreateWhat, DeleteWhat, Export, Get, Node, Output};
+use self::args::{Cli, Cluster, Command, CreateWhat, DeleteWhat, Export, Get, Node, Output, Port};
 use self::outside::Outside;
 use self::settings::Environment;
 use crate::commands::{self, Session};
@@ -125,6 +125,11 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
         Command::Apply(args) => commands::apply::run(session, args).await,
         Command::Node(Node::Add(args)) => commands::node::add(session, args).await,
         Command::Node(Node::Delete(args)) => commands::node::delete(session, args).await,
+        Command::Port(Port::Add(args)) => commands::port::add(session, args).await,
+        Command::Port(Port::Remove(args)) => commands::port::remove(session, args).await,
+        Command::Port(Port::List { cluster }) => {
+            session.unless_interrupted(looking, commands::port::list(session, &cluster.name)).await
+        }
         Command::Repair(args) => commands::repair::run(session, args).await,
         Command::Get(Get::Clusters) | Command::Cluster(Cluster::List) => {
             session.unless_interrupted(looking, commands::list::clusters(session)).await

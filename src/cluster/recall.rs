@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::node::paths::{BALANCER_CONFIG, CLUSTER_FILE};
 use crate::node::render::{self, Content};
 use crate::plan::layout::Layout;
-use crate::plan::{Living, Stranger, names};
+use crate::plan::{Living, Stranger};
 
 /// A cluster's layout, and how far Docker and its nodes agree with it.
 #[derive(Clone, Debug)]
@@ -41,9 +41,7 @@ pub async fn recall<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Recalled
         return Err(facts.fold(error, Error::cause));
     };
     let in_docker = |name: &str| cluster.containers().any(|container| container.name == name && ran(container));
-    let balancer = newest.balancer.then(|| names::balancer(&cluster.name));
-    let wanted = newest.nodes.iter().map(|node| node.spec.name.to_string()).chain(balancer);
-    let missing: Vec<String> = wanted.filter(|name| !in_docker(name)).collect();
+    let missing: Vec<String> = newest.containers().filter(|name| !in_docker(name)).collect();
     let known = |name: &str| newest.node(name).is_some();
     let stranger = |node: &ContainerInfo| Some(Stranger { name: node.name.clone(), role: role(node)? });
     let strangers = cluster.nodes.iter().filter(|node| !known(&node.name)).filter_map(stranger).collect();
@@ -76,6 +74,7 @@ impl Recalled {
             layout: self.layout.clone(),
             states: there.into_iter().map(|container| (container.name.clone(), container.state)).collect(),
             unborn: unborn.into_iter().map(|container| container.name.clone()).collect(),
+            helpers: cluster.helpers.iter().map(|helper| helper.name.clone()).collect(),
             renew: Vec::new(),
         }
     }

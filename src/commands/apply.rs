@@ -1,24 +1,29 @@
-//! Makes a living cluster what a config file says: load → compare → refuse or ask → grow, mark, shrink, switch addons.
+//! Makes a living cluster what a config file says: load → compare → refuse or ask → grow, mark, close, open, shrink, switch.
 //!
 //! Each of these is the verb that a person would type for it, so each fails, is taken back or is completed as that verb is;
 //! what is left of the difference is what the same command does next.
+
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::node::{grow, may_go, must_be_whole, shrink, untouched, wish};
 use super::reshape::{Found, find, reshape};
-use super::{Session, addons, create, table};
+use super::{Session, addons, create, port, table};
 use crate::addons::{self as addon, Addon, Chosen, state};
 use crate::cli::args::addons::{Disable, Enable};
 use crate::cli::args::node::Manner;
 use crate::cli::args::{Apply, OneCluster};
-use crate::cluster;
+use crate::cluster::{self, Recalled};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::host;
 use crate::image::versions;
 use crate::kubernetes::{Selection, kinds};
+use crate::plan::layout::Layout;
 use crate::plan::{Difference, Line, NewNode, Sides, Verb, Wish};
+use crate::spec::ports::HostPort;
+use crate::spec::values::PortMapping;
 use crate::spec::{ClusterSpec, limits};
 
 /// What became of the cluster.
@@ -115,11 +120,27 @@ async fn compare<E: Engine>(session: &Session<E>, spec: &ClusterSpec, args: &App
     };
     let difference = Difference::between(&sides);
     possible(&difference, spec, &args.file)?;
+    // Whatever cannot be opened is found now; a port that goes to another node is ours already.
+    let closed = found.recalled.layout.closing(&difference.closed)?;
+    let opened = chosen(&difference.opened)?;
+    opening(&closed, &opened)?;
+    let fresh = |port: &&PortMapping| {
+        let moves = |closed: &HostPort| (Some(closed.port), closed.protocol) == (port.host_port, port.protocol);
+        !difference.closed.iter().any(moves)
+    };
+    let fresh: Vec<PortMapping> = opened.iter().map(|(_, port)| port).filter(fresh).cloned().collect();
+    port::must_be_free(session, &found, &fresh).await?;
     if !difference.added.is_empty() {
         fits(spec, &*found.engine).await?;
     }
     if !difference.removed.is_empty() {
-        may_go(session, &found, &difference.removed, args.force).await?;
+        // By then no port leads to them any more.
+        let then = Found {
+            engine: Arc::clone(&found.engine),
+            cluster: found.cluster.clone(),
+            recalled: Recalled { layout: closed, ..found.recalled.clone() },
+        };
+        may_go(session, &then, &difference.removed, args.force).await?;
     }
     if !args.force {
         let off: Vec<&'static Addon> = difference.addons_off.iter().filter_map(|name| addon::find(name)).collect();
@@ -172,6 +193,16 @@ async fn carry_out<E: Engine>(
         reshape(session, &found, wish, manner).await?;
         found = find(session, &name).await?;
     }
+    if !difference.closed.is_empty() {
+        let target = found.recalled.layout.closing(&difference.closed)?;
+        port::carry_out(session, &found, Verb::Close, target, false).await?;
+        found = find(session, &name).await?;
+    }
+    if !difference.opened.is_empty() {
+        let target = opening(&found.recalled.layout, &chosen(&difference.opened)?)?;
+        port::carry_out(session, &found, Verb::Open, target, false).await?;
+        found = find(session, &name).await?;
+    }
     if !difference.removed.is_empty() {
         let removed = may_go(session, &found, &difference.removed, args.force).await?;
         shrink(session, &found, &removed, args.force, manner).await?;
@@ -179,22 +210,36 @@ async fn carry_out<E: Engine>(
     switch(session, &name, difference, args).await
 }
 
+/// The layout with these ports open besides.
+fn opening(layout: &Layout, ports: &[(String, PortMapping)]) -> Result<Layout> {
+    ports.iter().try_fold(layout.clone(), |layout, (node, port)| layout.opening(std::slice::from_ref(port), Some(node)))
+}
+
+/// The ports, each with a free one of this host where the config leaves it open.
+fn chosen(ports: &[(String, PortMapping)]) -> Result<Vec<(String, PortMapping)>> {
+    let mut ports = ports.to_vec();
+    choose(&mut ports.iter_mut().map(|(_, port)| port).collect::<Vec<_>>())?;
+    Ok(ports)
+}
+
+fn choose(ports: &mut [&mut PortMapping]) -> Result<()> {
+    let mut taken: Vec<u16> = ports.iter().filter_map(|port| port.host_port).collect();
+    for port in ports.iter_mut().filter(|port| port.host_port.is_none()) {
+        let free = host::pick_free_port(port.host_address, &taken)?;
+        taken.push(free);
+        port.host_port = Some(free);
+    }
+    Ok(())
+}
+
 /// The new nodes, with a free port of this host wherever the config leaves it open.
 fn with_ports(added: &[NewNode]) -> Result<Vec<NewNode>> {
     let mut added = added.to_vec();
-    let specs = added.iter().filter_map(|new| match new {
+    let specs = added.iter_mut().filter_map(|new| match new {
         NewNode::Described(spec) => Some(spec),
         NewNode::Plain(_) => None,
     });
-    let mut taken: Vec<u16> = specs.flat_map(|spec| &spec.ports).filter_map(|port| port.host_port).collect();
-    for new in &mut added {
-        let NewNode::Described(spec) = new else { continue };
-        for port in spec.ports.iter_mut().filter(|port| port.host_port.is_none()) {
-            let free = host::pick_free_port(port.host_address, &taken)?;
-            taken.push(free);
-            port.host_port = Some(free);
-        }
-    }
+    choose(&mut specs.flat_map(|spec| &mut spec.ports).collect::<Vec<_>>())?;
     Ok(added)
 }
 

@@ -17,8 +17,8 @@ use crate::kubeconfig::Store;
 use crate::kubernetes::Access;
 use crate::pki::Pki;
 use crate::plan::layout::Layout;
-use crate::plan::{Living, Plan, Verb};
-use crate::spec::values::ClusterName;
+use crate::plan::{Living, Plan, Verb, names};
+use crate::spec::values::{ClusterName, Protocol};
 
 /// How long a stop may take: six times what it does.
 const STOPPING: Duration = Duration::from_secs(40);
@@ -236,7 +236,7 @@ struct Prepared {
     living: Living,
     /// Nodes that are lost.
     missing: Vec<String>,
-    /// New certificates, where they or a balancer are needed.
+    /// New certificates, where they or a helper are needed.
     pki: Option<Pki>,
     /// Who asks the API server, where it is asked.
     access: Option<Access>,
@@ -256,8 +256,8 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
         Verb::Renew => cluster.nodes.iter().map(|node| node.name.clone()).collect(),
         _ => Vec::new(),
     };
-    // A balancer that is made anew needs the authority that its servers are checked by.
-    let pki = if living.renew.is_empty() && !living.lacks_balancer() {
+    // A helper that is made anew gets files; a balancer's have the authority that its servers are checked by.
+    let pki = if living.renew.is_empty() && !living.lacks_helper() {
         None
     } else {
         Some(Pki::reissue(certificates::roots(engine, cluster).await?, &living.layout, now)?)
@@ -276,24 +276,26 @@ async fn name_holder<E: Engine>(engine: &E, cluster: &Cluster, failed: Failed) -
     if failed.taken != Some(EngineErrorKind::PortTaken) {
         return failed.error;
     }
-    let (all, mine) = futures::future::join(
-        engine.list_containers(""),
-        futures::future::join_all(cluster.containers().map(|node| engine.inspect_container(&node.name))),
-    )
-    .await;
-    let wanted: Vec<u16> =
-        mine.into_iter().filter_map(|c| c.ok().flatten()).flat_map(|c| c.ports).map(|p| p.host_port).collect();
-    let own = |name: &str| cluster.containers().any(|node| node.name == name);
-    let holders = all.unwrap_or_default().into_iter().filter(|c| c.state == ContainerState::Running && !own(&c.name));
-    let holder = holders.flat_map(|c| c.ports.into_iter().map(move |p| (c.name.clone(), p.host_port)));
+    let all = engine.list_containers("").await.unwrap_or_default();
+    let own = |c: &&ContainerInfo| c.labels.get(names::CREATE_ID) == Some(&cluster.create_id);
+    let idle = all.iter().filter(own).filter(|c| c.state != ContainerState::Running);
+    // Of those that do not run, only a closer look tells their ports.
+    let idle = futures::future::join_all(idle.map(|c| engine.inspect_container(&c.id))).await;
+    let ports = idle.into_iter().filter_map(|c| c.ok().flatten()).flat_map(|c| c.ports);
+    let wanted: Vec<(u16, Protocol)> = ports.map(|p| (p.host_port, p.protocol)).collect();
+    let others = all.into_iter().filter(|c| c.state == ContainerState::Running && !own(&c));
+    let mut holder = others.flat_map(|c| c.ports.into_iter().map(move |p| (c.name.clone(), (p.host_port, p.protocol))));
     let (mut hints, error) = (Vec::new(), failed.error);
-    let mut error = if let Some((name, port)) = holder.into_iter().find(|(_, port)| wanted.contains(port)) {
+    let mut error = if let Some((name, (port, _))) = holder.find(|(_, port)| wanted.contains(port)) {
         hints.push(format!("stop that container with `docker stop {name}`"));
         error.cause(format!("container `{name}` publishes port {port}"))
     } else {
-        let ports: Vec<String> = wanted.iter().map(ToString::to_string).collect();
-        hints.extend(wanted.iter().map(|port| format!("see which process has it with `ss -ltnp 'sport = :{port}'`")));
-        error.cause(format!("no container has it; this cluster's host ports: {}", ports.join(", ")))
+        let ports: Vec<String> = wanted.iter().map(|(port, _)| port.to_string()).collect();
+        hints.extend(wanted.iter().map(|(port, protocol)| {
+            let sort = if *protocol == Protocol::Udp { 'u' } else { 't' };
+            format!("see which process has it with `ss -l{sort}np 'sport = :{port}'`")
+        }));
+        error.cause(format!("no container has it; the host ports of what does not run: {}", ports.join(", ")))
     };
     // First the way out, then how to go on.
     hints.append(&mut error.hints);

@@ -19,6 +19,7 @@ pub mod load;
 pub mod logs;
 pub mod manifests;
 pub mod node;
+pub mod port;
 pub mod repair;
 pub mod reshape;
 pub mod sample;

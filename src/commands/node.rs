@@ -97,7 +97,7 @@ pub(super) async fn shrink<E: Engine>(
     reshape(session, found, wish, manner).await
 }
 
-/// An error before anything was changed says so.
+/// Says of an error that came before anything else that it did no harm.
 pub(super) fn untouched(error: Error) -> Error {
     if error.state.is_some() { error } else { error.state("nothing was changed") }
 }
@@ -153,7 +153,7 @@ async fn owner(session: &Session<impl Engine>, nodes: &[String]) -> Result<Strin
     }
 }
 
-/// A cluster that grows must be whole, or what is missing would be taken for part of the growth.
+/// A cluster that gets more must be whole, or what is missing would be taken for part of the growth.
 pub(super) fn must_be_whole<E>(found: &Found<E>) -> Result<()> {
     let Recalled { missing, behind, .. } = &found.recalled;
     let state = found.cluster.state();
@@ -185,6 +185,12 @@ fn chosen<E>(found: &Found<E>, names: &[String]) -> Result<Vec<String>> {
     if !unknown.is_empty() {
         return Err(Error::new(ErrorKind::NotFound, format!("cluster `{cluster}` has no node {}", unknown.join(", ")))
             .hint(format!("list its nodes with `knarr get nodes --name {cluster}`")));
+    }
+    let mut ports = layout.forwarders.iter().filter(|port| removed.iter().any(|name| name == port.node.as_str()));
+    if let Some(port) = ports.next() {
+        return Err(Error::failed(format!("node `{}` is where a port of this machine leads", port.node))
+            .cause(port)
+            .hint(format!("first close it with `knarr port remove {} --name {cluster}`", port.host())));
     }
     let runs =
         |name: &str| found.cluster.nodes.iter().any(|node| node.name == name && node.state == ContainerState::Running);

@@ -1,5 +1,5 @@
-//! Carries out what changes a living cluster's shape: recall → wish → plan → execute → kubeconfig, and back again if a
-//! growth fails.
+//! Carries out what changes a living cluster's shape: recall → wish → plan → execute → kubeconfig, and back again if an
+//! addition fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +13,16 @@ use super::Session;
 use super::lifecycle::{refresh, store, url};
 use crate::cli::args::node::Manner;
 use crate::cluster::{self, Cluster, Recalled, certificates};
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineErrorKind};
 use crate::error::{Error, Result};
 use crate::execute::{self, Context, Keys};
 use crate::kubernetes::Access;
 use crate::pki::Pki;
 use crate::plan::layout::Layout;
+use crate::plan::ports::OpenPort;
 use crate::plan::{Living, Plan, Stranger, Verb, Wish, names as plan_names};
 
-/// How long a growth that failed may take to be taken back.
+/// How long an addition that failed may take to be taken back.
 const UNDO: Duration = Duration::from_secs(30);
 /// How long a change may take that nobody waits for.
 const UNWATCHED: Duration = Duration::from_secs(180);
@@ -36,6 +37,8 @@ pub(super) struct Done {
     added: Vec<String>,
     removed: Vec<String>,
     nodes: Vec<String>,
+    /// The ports of the host that were opened while it lived.
+    ports: Vec<OpenPort>,
     kubeconfig: &'static str,
 }
 
@@ -95,13 +98,19 @@ pub(super) async fn reshape<E: Engine>(
     let keys = Keys { access: Some(access), pki: Some(&pki) };
     let interrupt = session.outside.interrupt.token().clone();
     if let Err(failed) = execute::change(&context(interrupt), &plan, keys.clone(), wait).await {
-        if wish.verb != Verb::Grow {
+        if !matches!(wish.verb, Verb::Grow | Verb::Open) {
             return Err(failed.error);
         }
         let undone = undo(session, found, &wish, &failed.made, |plan| async move {
             execute::change(&context(CancellationToken::new()), &plan, keys, UNDO).await.map_err(|failed| failed.error)
         });
-        return Err(told(failed.error, undone.await, &cluster.name));
+        let error = told(failed.error, undone.await, &wish);
+        return Err(match failed.taken {
+            Some(EngineErrorKind::PortTaken) => {
+                error.hint("see who has the ports of this machine with `docker ps` and `ss -ltunp`")
+            }
+            _ => error,
+        });
     }
     let (before, after) = (names(&recalled.layout), names(&wish.target));
     let without = |all: &[String], others: &[String]| -> Vec<String> {
@@ -125,6 +134,7 @@ pub(super) async fn reshape<E: Engine>(
         added,
         removed,
         nodes: after,
+        ports: wish.target.open_ports().into_iter().filter(|port| !port.fixed).collect(),
         kubeconfig,
     }))
 }
@@ -138,7 +148,7 @@ async fn keys<E: Engine>(engine: &E, cluster: &Cluster, target: &Layout) -> Resu
     Pki::reissue(certificates::roots(engine, cluster).await?, target, OffsetDateTime::now_utc())
 }
 
-/// Takes back a growth: what this run made goes, and the others hear what was before. Once the only control plane was set
+/// Takes back an addition: what this run made goes, and the others hear what was before. Once the only control plane was set
 /// aside for a balancer, that is completed: it is a shape as good as the former one.
 async fn undo<E: Engine, F: Future<Output = Result<execute::Created>>>(
     session: &Session<E>,
@@ -155,7 +165,7 @@ async fn undo<E: Engine, F: Future<Output = Result<execute::Created>>>(
         [plan_names::aside(first), plan_names::balancer(old.name())].iter().any(|name| there.contains_key(name));
     let added: Vec<String> = names(&wish.target).into_iter().filter(|name| old.node(name).is_none()).collect();
     let target = if moved {
-        wish.target.without(&added)
+        Layout { forwarders: old.forwarders.clone(), ..wish.target.without(&added) }
     } else {
         Layout { generation: wish.target.generation + 1, ..old.clone() }
     };
@@ -177,14 +187,16 @@ async fn undo<E: Engine, F: Future<Output = Result<execute::Created>>>(
     carry_out(Plan::reshape(&living, &back)?).await.map(drop)
 }
 
-fn told(error: Error, undone: Result<()>, cluster: &str) -> Error {
+fn told(error: Error, undone: Result<()>, wish: &Wish) -> Error {
+    let cluster = wish.target.name();
+    let removing = if wish.verb == Verb::Open { "port remove" } else { "node delete" };
     match undone {
         Ok(()) => Error { hints: Vec::new(), ..error }.state("what was added is removed again"),
         Err(e) => error
             .cause(format!("taking it back failed too: {}", e.message))
             .state("some of what was added may be left")
             .hint(format!(
-                "complete it with `knarr repair {cluster}`, or remove what was added with `knarr node delete`"
+                "complete it with `knarr repair {cluster}`, or remove what was added with `knarr {removing}`"
             )),
     }
 }

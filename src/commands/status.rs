@@ -42,7 +42,7 @@ struct ClusterStatus {
 #[serde(rename_all = "camelCase")]
 struct NodeReport {
     name: String,
-    /// `control-plane`, `worker`; `balancer`, which is no Node.
+    /// `control-plane`, `worker`; `balancer` and `forwarder`, which are no Nodes.
     role: Option<String>,
     container: String,
     agent: Option<NodeStatus>,
@@ -271,7 +271,8 @@ fn text(status: &ClusterStatus) -> String {
     let mut rows =
         vec![["NODE", "CONTAINER", "KUBERNETES", "COMPONENT", "STATE", "RESTARTS"].map(String::from).to_vec()];
     for node in &status.nodes {
-        let unseen = if node.role.as_deref() == Some(names::BALANCER) { "" } else { "unknown" };
+        let is_helper = matches!(node.role.as_deref(), Some(names::BALANCER | names::FORWARDER));
+        let unseen = if is_helper { "" } else { "unknown" };
         let kubernetes = node
             .kubernetes
             .as_ref()

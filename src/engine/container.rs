@@ -96,6 +96,8 @@ pub struct ContainerSpec {
     pub device_cgroup_rules: Vec<String>,
     /// Whether the container gets its own cgroup namespace.
     pub private_cgroup_namespace: bool,
+    /// `--sysctl` values of its own namespaces.
+    pub sysctls: BTreeMap<String, String>,
     /// Memory file systems: path → options.
     pub tmpfs: BTreeMap<String, String>,
     /// Volumes and host paths.

@@ -2,6 +2,7 @@
 
 use crate::engine::{EngineError, EngineErrorKind, op};
 use crate::error::{Error, ErrorKind};
+use crate::plan::layout::Forwarder;
 use crate::plan::{Plan, Verb, names};
 
 /// What a step returns when it fails.
@@ -73,14 +74,18 @@ fn living(e: EngineError, plan: &Plan) -> Failure {
     let cluster = plan.layout.name();
     let (kind, node) = (e.kind, e.object.clone());
     let again = plan.verb.command(cluster);
+    let what = if plan.layout.node(&node).is_some() { "node" } else { "container" };
     let error = match kind {
         EngineErrorKind::PortTaken => {
-            Error::new(ErrorKind::Environment, format!("node `{node}` cannot start: a host port of it is taken"))
-                .cause(&e.detail)
+            let error = format!("{what} `{node}` cannot start: a host port of it is taken");
+            let opened = plan.layout.forwarders.iter().find(|port| names::forwarder(cluster, port) == node);
+            let give_up = |port: &Forwarder| format!("knarr port remove {} --name {cluster}", port.host());
+            let error = Error::new(ErrorKind::Environment, error).cause(&e.detail);
+            opened.iter().fold(error, |error, port| error.hint(format!("or give the port up with `{}`", give_up(port))))
         }
         EngineErrorKind::AddressTaken => {
             let network = names::network(cluster);
-            Error::new(ErrorKind::Environment, format!("node `{node}` cannot start: its address is taken"))
+            Error::new(ErrorKind::Environment, format!("{what} `{node}` cannot start: its address is taken"))
                 .cause(&e.detail)
                 .hint(format!("see who has it with `docker network inspect {network}`, and move it away with `docker network disconnect {network} CONTAINER`"))
         }

@@ -63,8 +63,17 @@ impl<E: Engine> Run<'_, E> {
     }
 
     pub(super) async fn reach(&self, milestone: Milestone, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
-        self.listen_to_all();
+        // What ails the nodes is no reason to keep a port closed.
+        if milestone != Milestone::PortsOpen {
+            self.listen_to_all();
+        }
         match milestone {
+            Milestone::PortsOpen => {
+                let is_helper = |name: &&str| self.plan.layout.node(name).is_none();
+                let made = self.plan.nodes().map(|made| made.container.name.as_str());
+                self.watch.prepared(&made.filter(is_helper).collect::<Vec<_>>()).await;
+                Ok(())
+            }
             Milestone::NodesBack => {
                 self.nodes_back(progress).await?;
                 self.timings.mark(timings::NODES_READY);

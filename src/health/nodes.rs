@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use knarr_contract::{ComponentState, ComponentStatus, NodeStatus};
+use knarr_contract::{ComponentState, ComponentStatus, NodeStatus, Phase};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -101,6 +101,14 @@ impl<E: Engine> NodeWatch<E> {
                 _ => false,
             })
             .await;
+    }
+
+    /// Waits until each of these has prepared its container: among others, it passes on the ports that it should.
+    pub async fn prepared(&self, nodes: &[&str]) {
+        let mut changes = self.observed.subscribe();
+        let prepared = |view: &NodeView| matches!(view, NodeView::Speaking(status) if status.phase == Phase::Running);
+        // The sender lives as long as `self`, so this cannot fail.
+        let _ = changes.wait_for(|all| nodes.iter().all(|node| all.get(*node).is_some_and(prepared))).await;
     }
 
     /// Waits until every component of every node is ready; `progress` hears which is not yet, and what it waits for.

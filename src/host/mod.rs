@@ -19,7 +19,7 @@ pub use self::egress::{CaBundle, CaOrigin, Proxies};
 pub use self::http::until_http_answers;
 pub use self::kernel::{Feature, Presence};
 pub use self::limits::{Inotify, Memory};
-pub use self::ports::{pick_free_port, port_is_free};
+pub use self::ports::{pick_free_port, port_is_free, why_taken};
 pub use self::probe::{Probe, RealProbe, Space};
 pub use self::routes::Route;
 pub use self::subnet::{Taken, choose_subnet, taken_subnets};

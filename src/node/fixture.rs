@@ -66,6 +66,7 @@ pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
         ip_range: "10.89.0.128/25".parse().expect("a subnet"),
         api: "127.0.0.1:40443".parse().expect("an address"),
         nodes,
+        forwarders: Vec::new(),
         egress: Egress::default(),
         sys_resource: false,
     }

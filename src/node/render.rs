@@ -1,6 +1,8 @@
 //! A node as a whole: its `node.json` and all its files.
 
-use knarr_contract::{CONTRACT, Component, Member, NODE_FILE, NodeFile, NodeNetwork, Peer, Role};
+use std::net::SocketAddrV4;
+
+use knarr_contract::{CONTRACT, Component, Forward, Member, NODE_FILE, NodeFile, NodeNetwork, Peer, Role, Transport};
 use sha2::{Digest, Sha256};
 
 use super::api_server::api_server;
@@ -15,8 +17,9 @@ use super::labels::admin_labels;
 use super::paths;
 use crate::kubernetes::Adoption;
 use crate::pki::{Authority, Cert, Leaf};
-use crate::plan::layout::{Layout, NodeLayout};
+use crate::plan::layout::{Forwarder, Layout, NodeLayout};
 use crate::plan::names;
+use crate::spec::values::Protocol;
 
 /// The contract with `knarr-node`.
 pub fn node_file(layout: &Layout, node: &NodeLayout) -> NodeFile {
@@ -64,6 +67,28 @@ pub fn balancer_files(layout: &Layout) -> Vec<FileSpec> {
         balancer_config(layout, Serves::Everybody),
         FileSpec::named(paths::CA, Content::Certificate(Cert::Authority(Authority::Cluster))),
     ]
+}
+
+/// Every file of the container that passes a port on. It has no process but its agent.
+pub fn forwarder_files(layout: &Layout, forwarder: &Forwarder) -> Vec<FileSpec> {
+    let forward = |node: &NodeLayout| Forward {
+        port: forwarder.node_port,
+        protocol: match forwarder.protocol {
+            Protocol::Tcp => Transport::Tcp,
+            Protocol::Udp => Transport::Udp,
+            Protocol::Sctp => Transport::Sctp,
+        },
+        to: SocketAddrV4::new(node.address, forwarder.node_port),
+    };
+    let file = NodeFile {
+        contract: CONTRACT,
+        cluster: layout.name().into(),
+        node: names::forwarder(layout.name(), forwarder),
+        member: None,
+        forwards: layout.node(forwarder.node.as_str()).map(forward).into_iter().collect(),
+        components: Vec::new(),
+    };
+    vec![FileSpec::text(NODE_FILE, text(&serde_json::json!(file)))]
 }
 
 fn balancer_config(layout: &Layout, serves: Serves) -> FileSpec {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::layout::{API_PORT, Layout, NodeLayout};
+use super::layout::{API_PORT, Forwarder, Layout, NodeLayout};
 use super::names;
 use crate::engine::{Attachment, ContainerSpec, MountSource, MountSpec, PortBinding};
 use crate::spec::values::Protocol;
@@ -100,6 +100,22 @@ pub fn balancer(layout: &Layout) -> ContainerSpec {
     ContainerSpec {
         ports: vec![api_binding(layout)],
         ..helper(layout, name, names::BALANCER, layout.balancer_address())
+    }
+}
+
+/// The container that passes a port of the host on to a node. It rewrites packets, for which it needs rights over its
+/// own network namespace, and a kernel that lets them through.
+pub fn forwarder(layout: &Layout, forwarder: &Forwarder) -> ContainerSpec {
+    ContainerSpec {
+        capabilities: Some(vec!["NET_ADMIN".into()]),
+        sysctls: BTreeMap::from([("net.ipv4.ip_forward".into(), "1".into())]),
+        ports: vec![PortBinding {
+            host_address: forwarder.host_address,
+            host_port: forwarder.host_port,
+            container_port: forwarder.node_port,
+            protocol: forwarder.protocol,
+        }],
+        ..helper(layout, names::forwarder(layout.name(), forwarder), names::FORWARDER, forwarder.address)
     }
 }
 

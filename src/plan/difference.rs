@@ -7,11 +7,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::fixed;
-use super::layout::{Layout, NodeLayout};
+use super::layout::{API_PORT, Layout, NodeLayout};
+use super::ports::OpenPort;
 use super::{NewNode, settle};
 use crate::addons::Chosen;
 use crate::kubernetes::{Marks, objects};
-use crate::spec::values::Taint;
+use crate::spec::ports::HostPort;
+use crate::spec::values::{PortMapping, Protocol, Taint};
 use crate::spec::{ClusterSpec, NodeSpec, Role};
 
 /// Both sides.
@@ -47,7 +49,7 @@ pub enum Sign {
 pub struct Line {
     /// What becomes of it.
     pub sign: Sign,
-    /// What it is: `node`, `label`, `taint`, `addon`.
+    /// What it is: `node`, `label`, `taint`, `port`, `addon`.
     pub what: &'static str,
     /// The node, or the addon.
     pub of: String,
@@ -93,6 +95,10 @@ pub struct Difference {
     pub removed: Vec<String>,
     /// Nodes whose labels or taints change.
     pub marked: Vec<Marked>,
+    /// Ports of the host to close.
+    pub closed: Vec<HostPort>,
+    /// Ports of the host to open, each with the node that it leads to; where the config leaves the host's open, any will do.
+    pub opened: Vec<(String, PortMapping)>,
     /// Addons to switch on, or on again with other settings.
     pub addons_on: Chosen,
     /// Addons to switch off.
@@ -112,6 +118,7 @@ impl Difference {
                 settle(&mut wanted, has_workers);
                 all.refused.extend(fixed::of_node(&there.spec, &wanted));
                 all.mark(there, &wanted, sides.nodes);
+                all.lead(sides.layout, there, &wanted.ports);
             }
             for wanted in pairs.added {
                 all.say(Sign::Add, "node", wanted.name.as_str(), role.as_str().to_owned());
@@ -120,6 +127,10 @@ impl Difference {
             for there in pairs.removed {
                 let name = there.spec.name.as_str();
                 all.say(Sign::Remove, "node", name, role.as_str().to_owned());
+                // Before the node goes: a port leads somewhere.
+                for port in opened_to(sides.layout, name) {
+                    all.close(name, &port);
+                }
                 all.removed.push(name.to_owned());
             }
         }
@@ -177,6 +188,44 @@ impl Difference {
         }
     }
 
+    fn lead(&mut self, layout: &Layout, there: &NodeLayout, wanted: &[PortMapping]) {
+        let name = there.spec.name.as_str();
+        let mut open: Vec<OpenPort> = layout.open_ports().into_iter().filter(|port| port.node == name).collect();
+        // The API's is another key's.
+        open.retain(|port| port.node_port != API_PORT);
+        for port in wanted {
+            let same = |open: &OpenPort| {
+                (open.host_address, open.node_port, open.protocol)
+                    == (port.host_address, port.container_port, port.protocol)
+                    && port.host_port.is_none_or(|number| number == open.host_port)
+            };
+            if let Some(known) = open.iter().position(same) {
+                open.remove(known);
+            } else if port.protocol == Protocol::Sctp {
+                self.refused
+                    .push(format!("node {name}, port {port}: only tcp and udp can be passed on to a node that runs"));
+            } else {
+                self.say(Sign::Add, "port", name, port.to_string());
+                self.opened.push((name.to_owned(), port.clone()));
+            }
+        }
+        for port in open {
+            if port.fixed {
+                self.refused.push(format!(
+                    "node {name}, ports: the config lacks {}, which the node was made with: Docker cannot take a port from a container",
+                    shown(&port)
+                ));
+            } else {
+                self.close(name, &port);
+            }
+        }
+    }
+
+    fn close(&mut self, node: &str, port: &OpenPort) {
+        self.say(Sign::Remove, "port", node, shown(port));
+        self.closed.push(HostPort { port: port.host_port, protocol: port.protocol });
+    }
+
     fn switch(&mut self, on: &Chosen, wanted: &Chosen) {
         for (name, settings) in wanted {
             let set: BTreeSet<&str> = settings.iter().filter(|(_, on)| **on).map(|(name, _)| *name).collect();
@@ -196,6 +245,17 @@ impl Difference {
             self.addons_off.push(name);
         }
     }
+}
+
+/// The ports that were opened while the cluster lived, and lead to this node.
+fn opened_to(layout: &Layout, node: &str) -> Vec<OpenPort> {
+    layout.open_ports().into_iter().filter(|port| !port.fixed && port.node == node).collect()
+}
+
+fn shown(port: &OpenPort) -> String {
+    let OpenPort { host_address, host_port, node_port, protocol, .. } = port;
+    let (host_address, host_port, protocol) = (*host_address, Some(*host_port), *protocol);
+    PortMapping { host_address, host_port, container_port: *node_port, protocol }.to_string()
 }
 
 /// Which node of the cluster is which of the config.

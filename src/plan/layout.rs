@@ -1,6 +1,7 @@
 //! Where everything of a cluster stands: addresses, subnets, ports, names. Pure data, decided before the first call.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::Ipv4Net;
 use knarr_contract::Role;
@@ -8,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::names;
-use crate::spec::values::NodeName;
+use crate::spec::ports::HostPort;
+use crate::spec::values::{NodeName, Protocol};
 use crate::spec::{ClusterSpec, NodeSpec};
 
-/// The port on which every API server listens inside its node.
-pub const API_PORT: u16 = 6443;
+pub use crate::spec::ports::API_PORT;
 
 /// A cluster with all its choices made. Every node keeps it in a file, which is how a cluster remembers itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub struct Layout {
     pub balancer: bool,
     /// The nodes, in the order of the spec.
     pub nodes: Vec<NodeLayout>,
+    /// The ports of the host that were opened while it lived.
+    #[serde(default)]
+    pub forwarders: Vec<Forwarder>,
     /// Proxy variables and trust for image pulls.
     pub egress: Egress,
     /// Whether the Docker daemon is known to have CAP_SYS_RESOURCE and can give it to nodes.
@@ -74,6 +78,40 @@ pub struct EtcdStart {
     pub life: u64,
 }
 
+/// A port of the host that was opened on the living cluster, and where it leads. Docker cannot give a container another
+/// port, so each has a small container of its own that passes it on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Forwarder {
+    /// Its container's fixed address on the Docker network.
+    pub address: Ipv4Addr,
+    /// The host's address.
+    pub host_address: IpAddr,
+    /// The host's port.
+    pub host_port: u16,
+    /// What is spoken there: TCP or UDP.
+    pub protocol: Protocol,
+    /// The node that it leads to.
+    pub node: NodeName,
+    /// The port of that node.
+    pub node_port: u16,
+}
+
+impl Forwarder {
+    /// What it is known by.
+    pub fn host(&self) -> HostPort {
+        HostPort { port: self.host_port, protocol: self.protocol }
+    }
+}
+
+impl fmt::Display for Forwarder {
+    /// `127.0.0.1:8080->dev-worker:30080/tcp`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host_address, host_port, protocol, node, node_port, .. } = self;
+        write!(f, "{}->{node}:{node_port}/{protocol}", SocketAddr::new(*host_address, *host_port))
+    }
+}
+
 /// How nodes reach registries: the host's proxy settings and certificate authorities, for containerd only.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -104,6 +142,13 @@ impl Layout {
     /// A node by name.
     pub fn node(&self, name: &str) -> Option<&NodeLayout> {
         self.nodes.iter().find(|node| node.spec.name.as_str() == name)
+    }
+
+    /// The names of all its containers: nodes first, then the helpers beside them.
+    pub fn containers(&self) -> impl Iterator<Item = String> {
+        let balancer = self.balancer.then(|| names::balancer(self.name()));
+        let forwarders = self.forwarders.iter().map(|forwarder| names::forwarder(self.name(), forwarder));
+        self.nodes.iter().map(|node| node.spec.name.to_string()).chain(balancer).chain(forwarders)
     }
 
     /// The API server's address inside the cluster's Docker network, by name so that it survives address changes.

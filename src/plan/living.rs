@@ -8,7 +8,7 @@ use knarr_contract::Role;
 use serde_json::{Value, json};
 
 use super::layout::{Layout, NodeLayout};
-use super::{Milestone, Phase, Plan, Step, Verb, balancer_step, names, phase};
+use super::{Milestone, Phase, Plan, Step, Verb, helpers, names, phase};
 use crate::engine::ContainerState;
 use crate::kubernetes::Marks;
 use crate::node::render::{self, FileSpec};
@@ -86,7 +86,7 @@ impl fmt::Display for Change {
             Action::RestartComponents => write!(f, "restart the components of {node} that hold certificates"),
             Action::Adapt(files) => write!(f, "put {} changed files into {node} and let it read them", files.len()),
             Action::Discard { data: true } => write!(f, "remove the container of {node} and its volume"),
-            Action::Discard { data: false } => write!(f, "remove the container of {node}, keeping its volume"),
+            Action::Discard { data: false } => write!(f, "remove the container of {node}, not its data"),
             Action::SetAside => write!(f, "call the container of {node} {}", names::aside(node)),
             Action::TidyEtcd(through) => write!(f, "let etcd forget members that nobody makes, on {through}"),
             Action::JoinEtcd(through) => write!(f, "announce {node} to etcd, on {through}"),
@@ -112,6 +112,8 @@ pub struct Living {
     pub states: BTreeMap<String, ContainerState>,
     /// Its containers that never ran: the making of each was cut off.
     pub unborn: Vec<String>,
+    /// Those of its containers that are no nodes, whether the layout has them or not.
+    pub helpers: Vec<String>,
     /// The nodes whose certificates must be made anew.
     pub renew: Vec<String>,
 }
@@ -119,8 +121,7 @@ pub struct Living {
 impl Living {
     /// The containers of the layout that are there and in one of the wanted states: nodes first, in its order.
     pub(super) fn containers(&self, wanted: impl Fn(ContainerState) -> bool) -> Vec<String> {
-        let balancer = self.layout.balancer.then(|| names::balancer(self.layout.name()));
-        let all = self.layout.nodes.iter().map(|node| node.spec.name.to_string()).chain(balancer);
+        let all = self.layout.containers();
         all.filter(|name| self.states.get(name).is_some_and(|state| wanted(*state))).collect()
     }
 
@@ -130,8 +131,13 @@ impl Living {
     }
 
     /// Whether its balancer is gone. It holds nothing, so whoever misses it makes it anew.
-    pub fn lacks_balancer(&self) -> bool {
+    pub(super) fn lacks_balancer(&self) -> bool {
         self.layout.balancer && !self.states.contains_key(&names::balancer(self.layout.name()))
+    }
+
+    /// Whether a container beside its nodes is gone.
+    pub fn lacks_helper(&self) -> bool {
+        !helpers::lost(self).is_empty()
     }
 }
 
@@ -250,16 +256,22 @@ pub(super) fn assemble(verb: Verb, layout: &Layout, mut phases: Vec<Phase>) -> P
     Plan { verb, layout: layout.clone(), absent: Vec::new(), phases }
 }
 
-/// `3 nodes`, `3 nodes and the balancer`
+/// `3 nodes`, `3 nodes, the balancer and 2 ports`
 fn count(layout: &Layout, containers: &[String]) -> String {
-    let nodes = containers.iter().filter(|name| layout.node(name).is_some()).count();
     let balancer = containers.contains(&names::balancer(layout.name()));
-    match (nodes, balancer) {
-        (0, true) => "the balancer".to_owned(),
-        (_, true) => format!("{} and the balancer", super::some(nodes, "node")),
-        // A node that goes is in the layout no longer.
-        (0, false) => super::some(containers.len(), "node"),
-        (_, false) => super::some(nodes, "node"),
+    let is_forwarder = |name: &&String| layout.forwarders.iter().any(|f| names::forwarder(layout.name(), f) == **name);
+    let ports = containers.iter().filter(is_forwarder).count();
+    // A node that goes is in the layout no longer.
+    let nodes = containers.len() - ports - usize::from(balancer);
+    let parts = [
+        (nodes > 0).then(|| super::some(nodes, "node")),
+        balancer.then(|| "the balancer".to_owned()),
+        (ports > 0).then(|| super::some(ports, "port")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    match parts.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => parts.concat(),
     }
 }
 
@@ -277,14 +289,16 @@ pub(super) fn acting(
     (!steps.is_empty()).then(|| phase(format!("{doing} {what}"), format!("{done} {what}"), steps))
 }
 
-/// Starts those in one of the wanted states, and a balancer in place of one that is gone.
+/// Starts those in one of the wanted states, and makes helpers in place of those that are gone.
 fn starting(living: &Living, wanted: impl Fn(ContainerState) -> bool) -> Option<Phase> {
     let mut phase = acting(&living.layout, "starting", "started", &living.containers(wanted), &Action::Start);
-    if living.lacks_balancer() {
-        let step = balancer_step(&living.layout);
-        match &mut phase {
-            Some(phase) => phase.steps.push(step),
-            None => phase = Some(super::phase("making the balancer anew", "made the balancer anew", vec![step])),
+    let (lost, making): (Vec<String>, Vec<Step>) = helpers::lost(living).into_iter().unzip();
+    match &mut phase {
+        Some(phase) => phase.steps.extend(making),
+        None if lost.is_empty() => {}
+        None => {
+            let what = count(&living.layout, &lost);
+            phase = Some(super::phase(format!("making {what} anew"), format!("made {what} anew"), making));
         }
     }
     phase

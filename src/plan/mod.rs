@@ -6,9 +6,11 @@
 pub mod container;
 mod difference;
 mod fixed;
+mod helpers;
 pub mod layout;
 mod living;
 pub mod names;
+pub mod ports;
 mod print;
 mod reshape;
 mod target;
@@ -123,6 +125,8 @@ pub enum Milestone {
     DefaultServiceAccount,
     /// The cluster DNS answers inside a pod's network.
     DnsAnswers,
+    /// Every helper that the plan makes does its work.
+    PortsOpen,
 }
 
 impl Milestone {
@@ -133,6 +137,7 @@ impl Milestone {
             Self::ComponentsReady => "waiting for every component to serve",
             Self::NodesReady => "waiting for the nodes to be Ready",
             Self::NodesBack => "waiting for the nodes to say that they are Ready again",
+            Self::PortsOpen => "waiting for the forwarders to pass on",
             Self::DefaultServiceAccount => "waiting for the default ServiceAccount",
             Self::DnsAnswers => "waiting for the cluster DNS to answer inside a pod",
         }
@@ -145,7 +150,7 @@ impl Plan {
         let layout = lay_out(spec, choices)?;
         let mut nodes: Vec<Step> = layout.nodes.iter().map(|node| node_step(&layout, node)).collect();
         if layout.balancer {
-            nodes.push(balancer_step(&layout));
+            nodes.push(helpers::balancer_step(&layout));
         }
         let claim = match nodes.first() {
             Some(Step::StartNode(first)) => Step::ClaimName(Box::new(first.container.clone())),
@@ -202,12 +207,6 @@ impl Plan {
 fn node_step(layout: &Layout, node: &NodeLayout) -> Step {
     let container = container::node(layout, node);
     Step::StartNode(Box::new(NodeStep { container, files: render::files(layout, node) }))
-}
-
-/// The making of the balancer.
-fn balancer_step(layout: &Layout) -> Step {
-    let container = container::balancer(layout);
-    Step::StartNode(Box::new(NodeStep { container, files: render::balancer_files(layout) }))
 }
 
 fn phase(title: impl Into<String>, done: impl Into<String>, steps: Vec<Step>) -> Phase {
@@ -288,6 +287,7 @@ fn lay_out(mut spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
         ip_range,
         api: (spec.networking.api_address, api_port).into(),
         nodes,
+        forwarders: Vec::new(),
         egress: choices.egress.clone(),
         sys_resource: choices.sys_resource,
         spec,

@@ -3,16 +3,18 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::layout::Layout;
+use super::layout::{Forwarder, Layout};
 use crate::engine::Labels;
 
 /// Carried by every container, network and volume: the cluster's name.
 pub const CLUSTER: &str = "dev.knarr.cluster";
-/// Carried by containers and volumes: `control-plane` or `worker` for nodes, [`BALANCER`] for the helper in front of
-/// several API servers.
+/// Carried by containers and volumes: `control-plane` or `worker` for nodes, [`BALANCER`] and [`FORWARDER`] for the helpers
+/// beside them.
 pub const ROLE: &str = "dev.knarr.role";
 /// The role of the container that publishes the API of several control planes.
 pub const BALANCER: &str = "balancer";
+/// The role of a container that passes a port of the host on to a node.
+pub const FORWARDER: &str = "forwarder";
 /// Carried by everything one `create` made: a clean-up touches nothing else.
 pub const CREATE_ID: &str = "dev.knarr.create-id";
 /// Carried by everything of a cluster with a `ttl`: when it may be removed, RFC 3339 in UTC.
@@ -35,6 +37,11 @@ pub fn volume(node: &str) -> String {
 /// The container that publishes the API of several control planes.
 pub fn balancer(cluster: &str) -> String {
     format!("{cluster}-{BALANCER}")
+}
+
+/// The container that passes a port of the host on to a node.
+pub fn forwarder(cluster: &str, forwarder: &Forwarder) -> String {
+    format!("{cluster}-port-{}-{}", forwarder.host_port, forwarder.protocol)
 }
 
 /// What the container of a node is called while another takes its place.

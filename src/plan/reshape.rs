@@ -2,15 +2,18 @@
 //!
 //! Growing, shrinking and repairing are all this one plan, between two layouts. The order keeps every moment safe: a name
 //! is taken before anything is done in it, the nodes that stay hear of a removal when it is done (so that the same command
-//! finishes one that was cut off), and a container is there with the authorities' keys at every instant.
+//! finishes one that was cut off), and a container is there with the authorities' keys at every instant. Ports of the host are
+//! the outermost: those that go are closed first, those that come are opened when all nodes know of them, so that no
+//! container of a port is ever there that no layout has.
 
 use std::collections::BTreeMap;
 
 use knarr_contract::Role;
 
-use super::layout::{Layout, NodeLayout};
+use super::helpers::{balancer_step, forwarder_step};
+use super::layout::{Forwarder, Layout, NodeLayout};
 use super::living::{Action, Change, Living, Through, acting, assemble, is_up};
-use super::{Milestone, Phase, Plan, Step, Verb, balancer_step, names, node_step, phase};
+use super::{Milestone, Phase, Plan, Step, Verb, names, node_step, phase};
 use crate::engine::ContainerState;
 use crate::error::{Error, ErrorKind};
 use crate::kubernetes::Marks;
@@ -54,12 +57,16 @@ impl Plan {
     pub fn reshape(living: &Living, wish: &Wish) -> Result<Self, Error> {
         let (old, new) = (&living.layout, &wish.target);
         let completes = wish.verb == Verb::Repair;
-        let mut phases = waking(living, new);
+        let mut phases: Vec<Phase> = closing(living, new).into_iter().collect();
+        // A port is closed without anybody's help.
+        if wish.verb != Verb::Close {
+            phases.extend(waking(living, new));
+        }
         if completes {
             let up: Vec<String> = living.containers(is_up).into_iter().filter(|name| stays(new, name)).collect();
             let doing = "making sure that Docker brings back";
             phases.extend(acting(new, doing, "made sure that Docker brings back", &up, &Action::Keep));
-            phases.extend(clearing(living, new));
+            phases.extend(clearing(living));
         }
         // What the first control plane and the balancer know by now; the others know what they were told before.
         let mut known = old.clone();
@@ -79,6 +86,7 @@ impl Plan {
         phases.extend(marking(&wish.marks));
         // Last: until then the layout that the nodes know has what is not wholly gone, so the same wish finishes it.
         phases.extend(telling(living, &known, wish));
+        phases.extend(opening(living, wish));
         phases.extend(rebuilding(living, &known, wish, &route)?);
         let planes = if completes && new.control_planes().count() > 1 {
             // Also what an addition that was cut off did not come to.
@@ -174,7 +182,7 @@ fn alone(doing: String, done: String, step: Step) -> Phase {
 
 /// Whether a container is one of this layout.
 fn stays(layout: &Layout, container: &str) -> bool {
-    layout.node(container).is_some() || layout.balancer && container == names::balancer(layout.name())
+    layout.containers().any(|name| name == container)
 }
 
 /// Lets everything run that is there and stays: etcd needs its members for each change.
@@ -188,12 +196,11 @@ fn waking(living: &Living, new: &Layout) -> Vec<Phase> {
     unpausing.into_iter().chain(acting(new, "starting", "started", &stopped, &Action::Start)).collect()
 }
 
-/// Removes containers that never ran, and a balancer that no layout has, without any data.
-fn clearing(living: &Living, new: &Layout) -> Option<Phase> {
-    let balancer = names::balancer(new.name());
-    let surplus = (!living.layout.balancer && living.states.contains_key(&balancer)).then_some(balancer);
-    let all = living.unborn.iter().cloned().chain(surplus);
-    let steps: Vec<Step> = all.map(|name| change(&name, Action::Discard { data: false })).collect();
+/// Removes containers that never ran, and helpers that no layout has, without any data.
+fn clearing(living: &Living) -> Option<Phase> {
+    let surplus = |helper: &&String| !stays(&living.layout, helper) && living.states.contains_key(*helper);
+    let all = living.unborn.iter().chain(living.helpers.iter().filter(surplus));
+    let steps: Vec<Step> = all.map(|name| change(name, Action::Discard { data: false })).collect();
     let what = super::some(steps.len(), "half-made container");
     (!steps.is_empty()).then(|| phase(format!("removing {what}"), format!("removed {what}"), steps))
 }
@@ -346,6 +353,47 @@ fn entering(living: &Living, wish: &Wish, route: &Route<'_>, planes: &[&str]) ->
     phases.extend(route.leave(&again)?);
     phases.extend(route.announce(planes)?);
     Ok(phases)
+}
+
+/// Removes the containers of ports that go, however far they came.
+fn closing(living: &Living, new: &Layout) -> Option<Phase> {
+    let goes = |port: &&Forwarder| !new.forwarders.contains(port) && living.helpers.contains(&container(new, port));
+    let gone: Vec<&Forwarder> = living.layout.forwarders.iter().filter(goes).collect();
+    let discard = |port: &&Forwarder| change(&container(new, port), Action::Discard { data: false });
+    let what = listed(&gone);
+    (!gone.is_empty())
+        .then(|| phase(format!("closing {what}"), format!("closed {what}"), gone.iter().map(discard).collect()))
+}
+
+/// Makes the containers of ports that come, and in a repair those that are lost; then waits until they pass on.
+fn opening(living: &Living, wish: &Wish) -> Vec<Phase> {
+    let new = &wish.target;
+    let comes = |port: &&Forwarder| {
+        let known = living.layout.forwarders.contains(port);
+        !living.states.contains_key(&container(new, port)) && (!known || wish.verb == Verb::Repair)
+    };
+    let coming: Vec<&Forwarder> = new.forwarders.iter().filter(comes).collect();
+    if coming.is_empty() {
+        return Vec::new();
+    }
+    let what = listed(&coming);
+    let steps = coming.iter().map(|port| forwarder_step(new, port)).collect();
+    vec![
+        phase(format!("opening {what}"), format!("opened {what}"), steps),
+        phase(
+            "waiting until every port leads into the cluster",
+            "every port leads into the cluster",
+            vec![Step::Await(Milestone::PortsOpen)],
+        ),
+    ]
+}
+
+fn container(layout: &Layout, port: &Forwarder) -> String {
+    names::forwarder(layout.name(), port)
+}
+
+fn listed(ports: &[&Forwarder]) -> String {
+    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Makes members of etcd anew whose nodes are there: each begins again in a folder of its own.

@@ -1,6 +1,7 @@
 //! The layouts that a cluster may change into: with more nodes, with fewer, with an etcd member made anew.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use knarr_contract::Role;
 
@@ -133,11 +134,21 @@ impl Layout {
         self.node(name).is_none() && !taken.iter().any(|taken| taken == name || *taken == volume)
     }
 
-    /// The lowest address of the first quarter that nobody has: 0 is the network's, 1 the host's, the last the balancer's.
-    fn free_address(&self) -> Result<std::net::Ipv4Addr, Error> {
-        let mut all = (2..quarter(self.subnet) - 1).map(|n| nth(self.subnet, n));
-        all.find(|address| self.nodes.iter().all(|node| node.address != *address))
+    /// The lowest address for a node that nobody has.
+    fn free_address(&self) -> Result<Ipv4Addr, Error> {
+        self.free_addresses()
+            .next()
             .ok_or_else(|| full(self, &format!("its network {} has no address left for a node", self.subnet)))
+    }
+
+    /// The addresses of the first quarter that nobody has: 0 is the network's, 1 the host's, the last the balancer's.
+    /// Nodes take the first, forwarders the last.
+    pub(super) fn free_addresses(&self) -> impl DoubleEndedIterator<Item = Ipv4Addr> {
+        let all = (2..quarter(self.subnet) - 1).map(|n| nth(self.subnet, n));
+        all.filter(|address| {
+            self.nodes.iter().all(|node| node.address != *address)
+                && self.forwarders.iter().all(|forwarder| forwarder.address != *address)
+        })
     }
 
     fn free_pods(&self) -> Result<ipnet::Ipv4Net, Error> {

@@ -23,6 +23,10 @@ pub enum Verb {
     Grow,
     /// Take nodes from it.
     Shrink,
+    /// Open ports of the host.
+    Open,
+    /// Close them.
+    Close,
     /// Make anew what is lost or broken.
     Repair,
     /// Change labels and taints of its nodes.
@@ -42,6 +46,8 @@ impl Verb {
             Self::Renew => "renewing the certificates of",
             Self::Grow => "adding nodes to",
             Self::Shrink => "removing nodes from",
+            Self::Open => "opening ports of",
+            Self::Close => "closing ports of",
             Self::Repair => "repairing",
             Self::Mark => "marking nodes of",
         }
@@ -59,6 +65,8 @@ impl Verb {
             Self::Renew => "renewed",
             Self::Grow => "grown",
             Self::Shrink => "shrunk",
+            Self::Open => "opened",
+            Self::Close => "closed",
             Self::Repair => "repaired",
             Self::Mark => "marked",
         }
@@ -74,6 +82,8 @@ impl Verb {
             | Self::Renew
             | Self::Grow
             | Self::Shrink
+            | Self::Open
+            | Self::Close
             | Self::Repair
             | Self::Mark => "become usable",
             Self::Stop => "stop",
@@ -92,7 +102,8 @@ impl Verb {
             Self::Unpause => format!("knarr unpause {cluster}"),
             Self::Renew => format!("knarr certs renew {cluster}"),
             Self::Shrink => format!("knarr node delete --name {cluster} NODE…"),
-            Self::Grow | Self::Repair | Self::Mark => format!("knarr repair {cluster}"),
+            Self::Close => format!("knarr port remove --name {cluster} PORT…"),
+            Self::Grow | Self::Open | Self::Repair | Self::Mark => format!("knarr repair {cluster}"),
         }
     }
 

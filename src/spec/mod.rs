@@ -5,6 +5,7 @@
 //! is read back is checked like anything else.
 
 pub mod limits;
+pub mod ports;
 pub mod values;
 
 use std::collections::BTreeMap;

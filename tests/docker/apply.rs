@@ -48,13 +48,17 @@ fn from_file_to_file(scene: &Scene) {
     // What a person did with kubectl stays; what the file no longer says goes.
     cluster.kubectl(&["label", "node", &worker, "mine=1"]).ok();
     cluster.kubectl(&["label", "node", &worker, "tier=web", "--overwrite"]).ok();
-    let three = config("- role: worker\n  labels: {tier: db, zone: a}\n", "storage: false");
-    assert_eq!(signs(&apply(&three, &["--yes", "--dry-run"]).ok()), ["~ label", "+ label", "- taint"]);
+    let three =
+        config("- role: worker\n  labels: {tier: db, zone: a}\n  ports: [{containerPort: 30080}]\n", "storage: false");
+    assert_eq!(signs(&apply(&three, &["--yes", "--dry-run"]).ok()), ["~ label", "+ label", "- taint", "+ port"]);
     apply(&three, &["--yes"]).ok();
     let node = cluster.get(&["node", &worker]);
     let label = |key: &str| node["metadata"]["labels"][key].as_str().unwrap_or_default().to_owned();
     assert_eq!((label("tier"), label("zone"), label("mine")), ("db".into(), "a".into(), "1".into()));
     assert_eq!(node["spec"]["taints"], Value::Null);
+    let open = scene.knarr(&["port", "list", "--name", &cluster.name]).ok();
+    assert!(open.out().lines().any(|line| line.contains(&worker) && line.contains("30080")), "{open}");
+    assert_eq!(signs(&apply(&three, &["--dry-run"]).ok()), Vec::<String>::new());
 
     let other = three.replace("zone: a}", "zone: a}\n  cpus: 1") + "networking: {podSubnet: 10.9.0.0/16}\n";
     apply(&other, &["--yes"]).exits(3).says("cannot become what the config says").says("podSubnet").says("cpus");

@@ -3,6 +3,8 @@
 
 mod etcd;
 mod writer;
+#[path = "../shared/writes.rs"]
+mod writes;
 
 use std::time::Duration;
 

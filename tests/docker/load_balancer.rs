@@ -1,6 +1,6 @@
 //! Services of type LoadBalancer on a cluster of three nodes: addresses, who answers, and what survives.
 
-mod probe;
+pub mod probe;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -168,7 +168,7 @@ spec:
         let ip = service.pointer("/status/loadBalancer/ingress/0/ip").and_then(|ip| ip.as_str()?.parse().ok());
         ip.ok_or_else(|| service["status"].to_string())
     });
-    until("UDP reaches it", seconds(10), || resolves(dns, "kubernetes.default.svc.cluster.local"));
+    until("UDP reaches it", seconds(10), || resolves(SocketAddr::new(dns, 53), "kubernetes.default.svc.cluster.local"));
     cluster.kubectl(&["delete", "service", "dns", "-n", "kube-system"]).ok();
 }
 

@@ -12,6 +12,7 @@ mod cluster;
 mod docker;
 mod helm;
 mod http;
+mod ports;
 mod processes;
 mod scene;
 mod shared;
@@ -100,6 +101,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("apply", apply::CASES),
     ("lifecycle", lifecycle::CASES),
     ("high_availability", high_availability::CASES),
+    ("ports", ports::CASES),
     ("daemon", daemon::CASES),
     ("readme", readme::CASES),
     ("up", up::CASES),

@@ -75,6 +75,29 @@ async fn a_difference_is_shown_asked_about_and_done() {
     assert_eq!(apply(&mut env, &config(MARKED), "--dry-run").await.stdout, "", "it is what the file says");
 }
 
+#[tokio::test(start_paused = true)]
+async fn ports_are_opened_closed_and_moved() {
+    let _filters = filtered();
+    let ports = |plane: &str, worker: &str| {
+        config(&format!("- role: control-plane\n  ports: [{plane}]\n- role: worker\n  ports: [{worker}]\n"))
+    };
+    let mut env = Env::new();
+    let fixed = "{hostPort: 18080, containerPort: 80}";
+    assert_eq!(apply(&mut env, &ports(fixed, ""), "").await.status, 0);
+    let web = "{hostPort: 18081, containerPort: 81}";
+    let both = ports(fixed, &format!("{web}, {{containerPort: 53, protocol: UDP}}"));
+    insta::assert_snapshot!("apply opens ports", apply(&mut env, &both, "--yes").await);
+    assert_eq!(apply(&mut env, &both, "--dry-run").await.stdout, "", "it is what the file says");
+    let moved = ports(&format!("{fixed}, {web}"), "");
+    insta::assert_snapshot!("apply moves a port", apply(&mut env, &moved, "--yes").await);
+    assert_eq!(apply(&mut env, &moved, "--dry-run").await.stdout, "", "it is what the file says");
+    insta::assert_snapshot!("apply cannot close a port", apply(&mut env, &ports("", ""), "--yes").await);
+    let alone = config(&format!("- role: control-plane\n  ports: [{fixed}]\n"));
+    assert_eq!(apply(&mut env, &both, "--yes").await.status, 0);
+    insta::assert_snapshot!("apply removes a node that a port leads to", apply(&mut env, &alone, "--yes").await);
+    assert_eq!(nodes(&env).await, ["dev-control-plane"]);
+}
+
 fn marks(env: &Env) -> Vec<String> {
     env.kubernetes.journal().into_iter().filter(|line| line.starts_with("mark ")).collect()
 }

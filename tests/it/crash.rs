@@ -135,7 +135,10 @@ struct Verb {
     again: &'static str,
 }
 
-const VERBS: [Verb; 6] = [
+const OPEN: &str = "port add 8080:30080 -n dev";
+const CLOSE: &str = "port remove 8080 -n dev";
+
+const VERBS: [Verb; 8] = [
     Verb { before: &[], words: "delete dev", again: "delete dev" },
     Verb { before: &[], words: "stop dev", again: "stop dev" },
     Verb { before: &["stop dev"], words: "start dev", again: "start dev" },
@@ -143,6 +146,8 @@ const VERBS: [Verb; 6] = [
     Verb { before: &[], words: "restart dev", again: "start dev" },
     Verb { before: &[], words: "pause dev", again: "pause dev" },
     Verb { before: &[], words: "certs renew dev", again: "certs renew dev" },
+    Verb { before: &[], words: OPEN, again: "repair dev" },
+    Verb { before: &[OPEN], words: CLOSE, again: "repair dev" },
 ];
 
 fn created(shape: &str) -> Env {
@@ -230,6 +235,11 @@ fn completed(env: &Env, whole: &Env, verb: &Verb, create: &str, place: &str) {
         "pause dev" => {
             assert_eq!(found.expect("it is there").state(), State::Paused, "{place}");
             "unpause dev"
+        }
+        // The port is open or not: one way or the other it can be opened, and closed.
+        "repair dev" => {
+            well(env, OPEN, place);
+            CLOSE
         }
         _ => "certs check dev",
     };

@@ -482,7 +482,7 @@ async fn a_port_that_somebody_took() {
     failed: dev: starting 1 node (TIME)
     error: node `dev-control-plane` cannot start: a host port of it is taken
       caused by: listen tcp4 127.0.0.1:PORT: bind: address already in use
-      caused by: no container has it; this cluster's host ports: PORT
+      caused by: no container has it; the host ports of what does not run: PORT
       nodes that could be started run; nothing is lost
     hint: see which process has it with `ss -ltnp 'sport = :PORT'`
     hint: then go on with `knarr start dev`

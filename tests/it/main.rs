@@ -17,6 +17,7 @@ mod lifecycle;
 mod limits;
 mod manifests;
 mod output;
+mod ports;
 mod race;
 mod shape;
 mod urls;

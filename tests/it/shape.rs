@@ -23,7 +23,7 @@ async fn beside(env: Env, flags: &str) -> Env {
     env
 }
 
-async fn recalled(env: &Env) -> Recalled {
+pub async fn recalled(env: &Env) -> Recalled {
     let cluster = cluster::find(&env.engine, "dev").await.expect("it is there");
     cluster::recall(&env.engine, &cluster).await.expect("it remembers itself")
 }
@@ -33,7 +33,7 @@ async fn names(env: &Env) -> Vec<String> {
 }
 
 /// It runs, every node of it knows the same layout, and nothing is there that the layout has not.
-async fn is_whole(env: &Env, place: &str) {
+pub async fn is_whole(env: &Env, place: &str) {
     let cluster = cluster::find(&env.engine, "dev").await.expect("it is there");
     assert_eq!(cluster.state(), State::Running, "{place}\n{:?}", env.left());
     let Recalled { layout, missing, strangers, behind } = recalled(env).await;
@@ -54,7 +54,7 @@ async fn is_whole(env: &Env, place: &str) {
     }
 }
 
-fn changes(calls: &[Call]) -> String {
+pub fn changes(calls: &[Call]) -> String {
     let shown = calls.iter().filter(|call| call.changes() && call.operation != op::EXEC).map(ToString::to_string);
     shown.collect::<Vec<_>>().join("\n")
 }
@@ -95,7 +95,7 @@ fn server(env: &Env) -> String {
 }
 
 /// Removes a container behind knarr's back.
-async fn lose(env: &Env, container: &str) {
+pub async fn lose(env: &Env, container: &str) {
     assert!(env.engine.spec(container).is_some(), "there is no `{container}`");
     env.engine.remove_container(container).await.expect("removed");
 }
@@ -277,7 +277,7 @@ async fn what_is_lost_is_made_anew() {
 }
 
 /// The calls of a run to which nothing happens.
-async fn calls_of(env: &Env, words: &str) -> Vec<Call> {
+pub async fn calls_of(env: &Env, words: &str) -> Vec<Call> {
     let begin = env.engine.calls().len();
     let run = env.knarr(words).await;
     assert_eq!(run.status, 0, "{run}");

@@ -6,17 +6,8 @@ use super::nodes::Draft;
 use super::{Check, networking};
 use crate::config::{defaults, v1alpha1};
 use crate::spec::Networking;
+use crate::spec::ports::{API_PORT, is_reserved};
 use crate::spec::values::{PortMapping, Protocol};
-
-/// The API server's port in its node.
-const API_PORT: u16 = 6443;
-/// Ports on which the node's own programs listen: etcd, kubelet, kube-proxy, controller manager and scheduler.
-const RESERVED: [u16; 9] = [2379, 2380, 2381, 10248, 10249, 10250, 10256, 10257, 10259];
-
-/// Whether a port of the node belongs to the node itself.
-fn is_reserved(port: u16) -> bool {
-    port == API_PORT || RESERVED.contains(&port)
-}
 
 /// The ports of a node; `None` stands for one that was refused.
 pub(super) fn ports(check: &mut Check<'_>, node: &str, ports: &[v1alpha1::Port]) -> Vec<Option<PortMapping>> {

@@ -189,6 +189,7 @@ pub(super) fn create_body(spec: &ContainerSpec, bounded_logs: bool) -> Result<Co
         readonly_paths: none_masked(),
         device_cgroup_rules: Some(spec.device_cgroup_rules.clone()),
         cgroupns_mode: spec.private_cgroup_namespace.then_some(HostConfigCgroupnsModeEnum::PRIVATE),
+        sysctls: Some(spec.sysctls.clone().into_iter().collect()),
         tmpfs: Some(spec.tmpfs.clone().into_iter().collect()),
         binds: Some(binds),
         mounts: Some(mounts),
@@ -314,6 +315,7 @@ mod tests {
             capabilities: Some(vec!["NET_ADMIN".to_owned()]),
             unmask_system_paths: true,
             private_cgroup_namespace: true,
+            sysctls: [("net.ipv4.ip_forward".to_owned(), "1".to_owned())].into(),
             restart: true,
             milli_cpus: Some(1500),
             memory_bytes: Some(2 << 30),
@@ -343,6 +345,7 @@ mod tests {
         };
         expect("/HostConfig/CapDrop", r#"["ALL"]"#);
         expect("/HostConfig/CapAdd", r#"["NET_ADMIN"]"#);
+        expect("/HostConfig/Sysctls", r#"{"net.ipv4.ip_forward":"1"}"#);
         expect("/HostConfig/MaskedPaths", "[]");
         expect("/HostConfig/ReadonlyPaths", "[]");
         expect("/HostConfig/CgroupnsMode", r#""private""#);

@@ -57,7 +57,7 @@ pub fn answered_within(address: IpAddr, limit: Duration) -> Duration {
 }
 
 /// Asks a DNS server for the address of a name, by UDP.
-pub fn resolves(server: IpAddr, name: &str) -> Result<(), String> {
+pub fn resolves(server: SocketAddr, name: &str) -> Result<(), String> {
     let fail = |e: std::io::Error| e.to_string();
     let socket = UdpSocket::bind("0.0.0.0:0").map_err(fail)?;
     socket.set_read_timeout(Some(Duration::from_secs(1))).map_err(fail)?;
@@ -67,9 +67,9 @@ pub fn resolves(server: IpAddr, name: &str) -> Result<(), String> {
         question.extend(label.as_bytes());
     }
     question.extend(b"\x00\x00\x01\x00\x01");
-    socket.send_to(&question, (server, 53)).map_err(fail)?;
+    socket.send_to(&question, server).map_err(fail)?;
     let mut answer = [0; 512];
     let (length, from) = socket.recv_from(&mut answer).map_err(fail)?;
     let found = length > 12 && answer[..2] == [0x12, 0x34] && answer[3] % 16 == 0 && answer[7] > 0;
-    if found && from.ip() == server { Ok(()) } else { Err(format!("{:?} from {from}", &answer[..length])) }
+    if found && from == server { Ok(()) } else { Err(format!("{:?} from {from}", &answer[..length])) }
 }
