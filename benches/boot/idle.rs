@@ -30,7 +30,7 @@ pub struct Idle {
 
 /// Creates a cluster of one node, lets it settle, and watches it.
 pub fn measure(bench: &Bench, settle: u64, watch: u64) -> Outcome<Idle> {
-    bench.create(1)?;
+    bench.create(&["--nodes", "1"])?;
     eprintln!("letting the cluster settle for {settle} s, then watching it for {watch} s");
     std::thread::sleep(Duration::from_secs(settle));
     let (before, begun) = (processor(bench)?, Instant::now());

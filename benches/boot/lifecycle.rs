@@ -16,7 +16,7 @@ const VERBS: [(&str, &str); 5] = [
 
 /// Creates a cluster, runs every verb so often, and deletes it.
 pub fn measure(bench: &Bench, nodes: u32, runs: u32, table: &mut Table) -> Outcome<()> {
-    bench.create(nodes)?;
+    bench.create(&["--nodes", &nodes.to_string()])?;
     for _ in 0..runs {
         for (verb, title) in VERBS {
             let begun = Instant::now();

@@ -6,10 +6,14 @@
 #![expect(clippy::disallowed_methods, reason = "it writes one file, where it was told")]
 
 mod beside;
+mod high_availability;
 mod idle;
 mod lifecycle;
 mod measure;
+mod recovery;
 mod series;
+#[path = "../../tests/shared/writes.rs"]
+mod writes;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,6 +39,12 @@ struct Arguments {
     /// How long a new cluster may settle before it counts as idle, in seconds
     #[arg(long, default_value_t = 30)]
     settle_seconds: u64,
+    /// Measure three control planes and two workers too, what they bear, and how fast a worker comes
+    #[arg(long)]
+    high_availability: bool,
+    /// Measure how long each component takes to serve again after it was killed
+    #[arg(long)]
+    recovery: bool,
     /// Measure clusters without any addon too, in turn with the others
     #[arg(long)]
     without_addons: bool,
@@ -83,6 +93,14 @@ fn run(arguments: &Arguments) -> Outcome<()> {
         }
     }
     lifecycle::measure(&bench, nodes, runs, &mut table)?;
+    if arguments.high_availability {
+        for _ in 0..runs {
+            high_availability::round(&bench, &mut table)?;
+        }
+    }
+    if arguments.recovery {
+        recovery::measure(&bench, runs, &mut table)?;
+    }
     let mut report = json!({"runs": runs, "nodes": nodes, "host": measure::host(), "seconds": table.to_json()});
     println!("{runs} runs, {nodes} nodes, times in seconds\n\n{table}");
     if bare.is_some() {

@@ -1,5 +1,6 @@
 //! One round: create, read the milestones, delete; or the same with another tool's commands.
 
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,16 @@ impl Bench {
         Ok(Self { name: format!("bench-{}{suffix}", std::process::id()), nodes, addons, home })
     }
 
+    /// The cluster's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The kubeconfig that has nothing but the cluster.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.home.path().join("kubeconfig")
+    }
+
     /// The first node's name.
     pub fn control_plane(&self) -> String {
         format!("{}-control-plane", self.name)
@@ -43,7 +54,7 @@ impl Bench {
 
     /// Creates and deletes once; every figure goes into the table.
     pub fn round(&self, table: &mut Table) -> Outcome<()> {
-        let (created, took) = self.create(self.nodes)?;
+        let (created, took) = self.create(&["--nodes", &self.nodes.to_string()])?;
         for milestone in created["timings"].as_array().into_iter().flatten() {
             if let (Some(name), Some(seconds)) = (milestone["milestone"].as_str(), milestone["seconds"].as_f64()) {
                 table.add(name, seconds);
@@ -68,10 +79,9 @@ impl Bench {
         Ok(())
     }
 
-    /// Creates the cluster; returns what `-o json` says and how long it took.
-    pub fn create(&self, nodes: u32) -> Outcome<(Value, Duration)> {
-        let nodes = nodes.to_string();
-        let mut arguments = vec!["create", "cluster", &self.name, "--nodes", &nodes, "-o", "json"];
+    /// Creates the cluster of this shape; returns what `-o json` says and how long it took.
+    pub fn create(&self, shape: &[&str]) -> Outcome<(Value, Duration)> {
+        let mut arguments = [&["create", "cluster", &self.name, "-o", "json"], shape].concat();
         if let Addons::None = self.addons {
             let on = knarr::addons::ALL.iter().filter(|addon| addon.by_default);
             arguments.extend(on.flat_map(|addon| ["--no-addon", addon.name]));
@@ -101,9 +111,10 @@ impl Bench {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    fn knarr(&self, arguments: &[&str]) -> Outcome<Output> {
+    /// Runs knarr with these words.
+    pub fn knarr(&self, arguments: &[&str]) -> Outcome<Output> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_knarr"));
-        checked(command.args(arguments).env("KUBECONFIG", self.home.path().join("kubeconfig")))
+        checked(command.args(arguments).env("KUBECONFIG", self.kubeconfig()))
     }
 }
 
@@ -116,7 +127,8 @@ impl Drop for Bench {
     }
 }
 
-fn checked(command: &mut Command) -> Outcome<Output> {
+/// Runs a command that must succeed.
+pub fn checked(command: &mut Command) -> Outcome<Output> {
     let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{command:?}: {e}"))?;
     if output.status.success() {
         return Ok(output);

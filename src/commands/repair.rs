@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::{join, join_all};
+use futures::future::join_all;
 use knarr_contract::{ComponentStatus, NodeStatus};
 
 use super::Session;
@@ -13,6 +13,7 @@ use crate::cluster::etcd::{self, Member};
 use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerState, Engine, ExecSpec};
 use crate::error::{Error, Result};
+use crate::plan::layout::NodeLayout;
 use crate::plan::{Verb, Wish, names};
 use crate::spec::values::NodeName;
 
@@ -24,11 +25,11 @@ pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
     let name = args.positional_name.or(args.name).unwrap_or_else(|| DEFAULT_NAME.into());
     let looking = async {
         let found = find(session, &name).await?;
-        let (statuses, members) = join(statuses(&found), members(&found)).await;
+        let statuses = statuses(&found).await;
         let hopeless = |etcd: &ComponentStatus| !etcd.ready && etcd.restarts >= HOPELESS_RESTARTS;
         let mut broken: Vec<String> =
             statuses.iter().filter(|(_, etcd)| hopeless(etcd)).map(|(plane, _)| plane.clone()).collect();
-        match members {
+        match members(&found, &broken).await {
             // It answers, so most of its members are there, whatever the layout says of a change that was cut off.
             Some(members) => {
                 broken.extend(left(&found, &members));
@@ -106,8 +107,9 @@ async fn statuses<E: Engine>(found: &Found<E>) -> Vec<(String, ComponentStatus)>
 }
 
 /// The members of etcd, if it answers: whoever does has a majority behind it, so all who do say the same.
-async fn members<E: Engine>(found: &Found<E>) -> Option<Vec<Member>> {
-    let planes = found.recalled.layout.control_planes();
+async fn members<E: Engine>(found: &Found<E>, broken: &[String]) -> Option<Vec<Member>> {
+    let whole = |plane: &&NodeLayout| !broken.iter().any(|broken| broken == plane.spec.name.as_str());
+    let planes = found.recalled.layout.control_planes().filter(whole);
     let asked = planes.map(|plane| etcd::members(&*found.engine, plane.spec.name.as_str()));
     join_all(asked).await.into_iter().find_map(Result::ok)
 }

@@ -149,14 +149,14 @@ async fn keys<E: Engine>(engine: &E, cluster: &Cluster, target: &Layout) -> Resu
 }
 
 /// Takes back an addition: what this run made goes, and the others hear what was before. Once the only control plane was set
-/// aside for a balancer, that is completed: it is a shape as good as the former one.
+/// aside for a balancer, that is completed: it is a shape as good as the former one. Tells whether that balancer stays.
 async fn undo<E: Engine, F: Future<Output = Result<execute::Created>>>(
     session: &Session<E>,
     found: &Found<E>,
     wish: &Wish,
     made: &[String],
     carry_out: impl FnOnce(Plan) -> F,
-) -> Result<()> {
+) -> Result<bool> {
     let Found { cluster, recalled, .. } = find(session, &found.cluster.name).await?;
     let old = &found.recalled.layout;
     let first = old.first_control_plane().spec.name.as_str();
@@ -184,14 +184,18 @@ async fn undo<E: Engine, F: Future<Output = Result<execute::Created>>>(
         wait: false,
         ..wish.clone()
     };
-    carry_out(Plan::reshape(&living, &back)?).await.map(drop)
+    carry_out(Plan::reshape(&living, &back)?).await?;
+    Ok(moved && !old.balancer)
 }
 
-fn told(error: Error, undone: Result<()>, wish: &Wish) -> Error {
+fn told(error: Error, undone: Result<bool>, wish: &Wish) -> Error {
     let cluster = wish.target.name();
     let removing = if wish.verb == Verb::Open { "port remove" } else { "node delete" };
     match undone {
-        Ok(()) => Error { hints: Vec::new(), ..error }.state("what was added is removed again"),
+        Ok(stays) => {
+            let but = if stays { ", but for the balancer, which publishes the API now" } else { "" };
+            Error { hints: Vec::new(), ..error }.state(format!("what was added is removed again{but}"))
+        }
         Err(e) => error
             .cause(format!("taking it back failed too: {}", e.message))
             .state("some of what was added may be left")

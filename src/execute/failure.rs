@@ -73,7 +73,7 @@ pub fn explain(e: EngineError, plan: &Plan) -> Failure {
 fn living(e: EngineError, plan: &Plan) -> Failure {
     let cluster = plan.layout.name();
     let (kind, node) = (e.kind, e.object.clone());
-    let again = plan.verb.command(cluster);
+    let again = plan.command();
     let what = if plan.layout.node(&node).is_some() { "node" } else { "container" };
     let error = match kind {
         EngineErrorKind::PortTaken => {

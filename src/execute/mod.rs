@@ -232,14 +232,12 @@ impl<'a, E: Engine> Run<'a, E> {
     }
 
     fn unanswered(&self, index: usize, total: usize, title: &str) -> Error {
-        let cluster = self.plan.layout.name();
         let error =
             if self.context.cancel.is_cancelled() { self.interrupted(index, total, title) } else { self.out_of_time() };
         let calls = self.in_flight.lock().map(|calls| calls.join(", ")).unwrap_or_default();
-        error.cause(format!("Docker does not answer: {calls}")).hint(format!(
-            "Docker may still carry this out; when it answers again, run `{}`",
-            self.plan.verb.command(cluster)
-        ))
+        error
+            .cause(format!("Docker does not answer: {calls}"))
+            .hint(format!("Docker may still carry this out; when it answers again, run `{}`", self.plan.command()))
     }
 
     fn out_of_time(&self) -> Error {
@@ -255,8 +253,8 @@ impl<'a, E: Engine> Run<'a, E> {
             Verb::Create => {
                 Error::new(ErrorKind::Interrupted, format!("stopped creating cluster `{cluster}` at {place}"))
             }
-            verb => Error::new(ErrorKind::Interrupted, format!("{doing} cluster `{cluster}` broke off at {place}"))
-                .hint(format!("go on with `{}`", verb.command(cluster))),
+            _ => Error::new(ErrorKind::Interrupted, format!("{doing} cluster `{cluster}` broke off at {place}"))
+                .hint(format!("go on with `{}`", self.plan.command())),
         }
     }
 

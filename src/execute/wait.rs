@@ -54,7 +54,7 @@ impl<E: Engine> Run<'_, E> {
             return error
                 .state("what was done so far stays as it is")
                 .hint(format!("see what is wrong with `knarr status {cluster}` and `knarr logs --name {cluster}`"))
-                .hint(format!("then go on with `{}`", self.plan.verb.command(cluster)));
+                .hint(format!("then go on with `{}`", self.plan.command()));
         }
         if self.retain {
             return error;

@@ -84,7 +84,9 @@ impl fmt::Display for Change {
             Action::Unpause => write!(f, "unpause {node}"),
             Action::PutFiles(files) => write!(f, "put {} files with new certificates into {node}", files.len()),
             Action::RestartComponents => write!(f, "restart the components of {node} that hold certificates"),
-            Action::Adapt(files) => write!(f, "put {} changed files into {node} and let it read them", files.len()),
+            Action::Adapt(files) => {
+                write!(f, "put {} into {node} and let it read them", super::some(files.len(), "changed file"))
+            }
             Action::Discard { data: true } => write!(f, "remove the container of {node} and its volume"),
             Action::Discard { data: false } => write!(f, "remove the container of {node}, not its data"),
             Action::SetAside => write!(f, "call the container of {node} {}", names::aside(node)),
@@ -196,6 +198,30 @@ impl Plan {
             phases.extend(waiting(wait));
         }
         of_living(Verb::Renew, living, phases)
+    }
+
+    /// The command that goes on where this plan broke off.
+    pub fn command(&self) -> String {
+        let cluster = self.layout.name();
+        match self.verb {
+            Verb::Create => format!("knarr delete cluster {cluster}"),
+            Verb::Stop => format!("knarr stop {cluster}"),
+            // What was stopped is stopped; the other half of a restart is a start.
+            Verb::Start | Verb::Restart => format!("knarr start {cluster}"),
+            Verb::Pause => format!("knarr pause {cluster}"),
+            Verb::Unpause => format!("knarr unpause {cluster}"),
+            Verb::Renew => format!("knarr certs renew {cluster}"),
+            Verb::Shrink => format!("knarr node delete --name {cluster} {}", self.leaving().join(" ")),
+            Verb::Close => format!("knarr port remove --name {cluster} PORT…"),
+            Verb::Grow | Verb::Open | Verb::Repair | Verb::Mark => format!("knarr repair {cluster}"),
+        }
+    }
+
+    /// The nodes that go.
+    fn leaving(&self) -> Vec<&str> {
+        let steps = self.phases.iter().flat_map(|phase| &phase.steps);
+        let changes = steps.filter_map(|step| if let Step::Change(change) = step { Some(change) } else { None });
+        changes.filter(|change| change.action == Action::Forget).map(|change| change.node.as_str()).collect()
     }
 
     /// Whether nothing is changed: what is left are waits.

@@ -91,22 +91,6 @@ impl Verb {
         }
     }
 
-    /// The command that goes on where a run broke off.
-    pub fn command(self, cluster: &str) -> String {
-        match self {
-            Self::Create => format!("knarr delete cluster {cluster}"),
-            Self::Stop => format!("knarr stop {cluster}"),
-            // What was stopped is stopped; the other half of a restart is a start.
-            Self::Start | Self::Restart => format!("knarr start {cluster}"),
-            Self::Pause => format!("knarr pause {cluster}"),
-            Self::Unpause => format!("knarr unpause {cluster}"),
-            Self::Renew => format!("knarr certs renew {cluster}"),
-            Self::Shrink => format!("knarr node delete --name {cluster} NODE…"),
-            Self::Close => format!("knarr port remove --name {cluster} PORT…"),
-            Self::Grow | Self::Open | Self::Repair | Self::Mark => format!("knarr repair {cluster}"),
-        }
-    }
-
     /// How long calls in flight may still take after an interrupt, or after the time is up. A stop of a node takes five
     /// seconds; a creation still has to remove what it made, within fifteen in all.
     pub const fn grace(self) -> Duration {

@@ -1,22 +1,15 @@
 //! etcd as its own program shows it, asked on a control plane.
 
-use knarr::node::paths::{ETCD_CA, ETCD_CLIENT_PORT, pki, program};
+use knarr::cluster::etcd;
 use serde_json::Value;
 
 use crate::cluster::{Cluster, text};
 use crate::wait::{seconds, until};
 
 fn etcdctl(cluster: &Cluster<'_>, plane: &str, words: &[&str]) -> Result<Value, String> {
-    let options = [
-        program("etcdctl"),
-        format!("--endpoints=https://127.0.0.1:{ETCD_CLIENT_PORT}"),
-        format!("--cacert={ETCD_CA}"),
-        format!("--cert={}", pki("etcd/healthcheck-client", "crt")),
-        format!("--key={}", pki("etcd/healthcheck-client", "key")),
-        "--write-out=json".into(),
-    ];
-    let argv: Vec<&str> = options.iter().map(String::as_str).chain(words.iter().copied()).collect();
-    let run = cluster.exec(plane, &argv);
+    let words: Vec<String> = words.iter().map(ToString::to_string).chain(["--write-out=json".into()]).collect();
+    let etcdctl = etcd::etcdctl(&words).argv;
+    let run = cluster.exec(plane, &etcdctl.iter().map(String::as_str).collect::<Vec<_>>());
     if run.status == 0 { Ok(run.json()) } else { Err(run.to_string()) }
 }
 
