@@ -3,6 +3,7 @@
 pub mod certificates;
 pub mod etcd;
 mod recall;
+mod salvage;
 mod state;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::plan::layout::API_PORT;
 use crate::plan::names;
 
 pub use self::recall::{Recalled, recall};
+pub use self::salvage::salvage;
 pub use self::state::State;
 
 /// A cluster as Docker's labels tell it.

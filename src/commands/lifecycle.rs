@@ -209,8 +209,13 @@ fn fit(cluster: &Cluster, verb: Verb) -> Result<()> {
         let error = Error::failed(format!("cluster `{name}` is incomplete"));
         let error = cluster.missing().into_iter().fold(error, Error::cause);
         let ran = |node: &ContainerInfo| !matches!(node.state, ContainerState::Created | ContainerState::Dead);
-        return Err(if cluster.first_control_plane().is_some_and(ran) {
+        let error = if cluster.containers().any(ran) {
             error.hint(format!("make it whole with `knarr repair {name}`"))
+        } else {
+            error
+        };
+        return Err(if cluster.first_control_plane().is_some_and(ran) {
+            error
         } else {
             error.hint(format!("remove what is left with `knarr delete cluster {name}`"))
         });

@@ -6,10 +6,11 @@ use futures::future::join_all;
 use knarr_contract::{ComponentStatus, NodeStatus};
 
 use super::Session;
+use super::node::untouched;
 use super::reshape::{Found, find, print, reshape};
-use crate::cli::args::node::Repair;
-use crate::cluster::Recalled;
+use crate::cli::args::node::{Manner, Repair};
 use crate::cluster::etcd::{self, Member};
+use crate::cluster::{self, Recalled};
 use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerState, Engine, ExecSpec};
 use crate::error::{Error, Result};
@@ -19,12 +20,31 @@ use crate::spec::values::NodeName;
 
 /// An etcd that was started again this often, and still does not serve, will not come up by itself.
 const HOPELESS_RESTARTS: u32 = 3;
+const STOPPED: &str = "stopped before anything was changed";
 
 /// Runs `knarr repair`.
 pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
     let name = args.positional_name.or(args.name).unwrap_or_else(|| DEFAULT_NAME.into());
+    let salvaging = async {
+        let engine = session.engine().await?;
+        let cluster = cluster::find(&*engine, &name).await?;
+        let salvaged = cluster::salvage(&*engine, &cluster).await?;
+        Ok((engine, salvaged))
+    };
+    let (engine, salvaged) = session.unless_interrupted(STOPPED, salvaging).await.map_err(untouched)?;
+    let outcome = mend(session, &name, &args.manner).await;
+    if let Some(container) = salvaged {
+        // What is carried out removes it itself.
+        if let Some(left) = engine.inspect_container(&container).await? {
+            engine.remove_container(&left.id).await?;
+        }
+    }
+    outcome
+}
+
+async fn mend(session: &Session<impl Engine>, name: &str, manner: &Manner) -> Result<()> {
     let looking = async {
-        let found = find(session, &name).await?;
+        let found = find(session, name).await?;
         let statuses = statuses(&found).await;
         let hopeless = |etcd: &ComponentStatus| !etcd.ready && etcd.restarts >= HOPELESS_RESTARTS;
         let mut broken: Vec<String> =
@@ -40,11 +60,7 @@ pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
         }
         Ok((found, broken))
     };
-    let stopped = "stopped before anything was changed";
-    let (found, broken) = session.unless_interrupted(stopped, looking).await.map_err(|e| match e.state {
-        Some(_) => e,
-        None => e.state("nothing was changed"),
-    })?;
+    let (found, broken) = session.unless_interrupted(STOPPED, looking).await.map_err(untouched)?;
     let layout = &found.recalled.layout;
     let lost = found.recalled.lost_nodes();
     let plane = |name: &&String| layout.node(name).is_some_and(|node| node.etcd.is_some());
@@ -64,16 +80,21 @@ pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
         broken,
         behind: behind.clone(),
         marks: BTreeMap::new(),
-        wait: !args.manner.wait.is_zero(),
+        wait: !manner.wait.is_zero(),
     };
-    let done = reshape(session, &found, wish, &args.manner).await?;
+    let done = reshape(session, &found, wish, manner).await?;
     print(session, done.as_ref())
 }
 
 /// What is going to be done and why, before it is done.
 fn say<E: Engine>(session: &Session<E>, found: &Found<E>, broken: &[String]) {
     for name in &found.recalled.missing {
-        session.note(format!("`{name}` is gone: it is made anew"));
+        let data = if found.cluster.nodes.iter().any(|node| node.name == names::aside(name)) {
+            ", with the data of its volume"
+        } else {
+            ""
+        };
+        session.note(format!("`{name}` is gone: it is made anew{data}"));
     }
     for name in broken {
         session.note(format!(
@@ -83,7 +104,9 @@ fn say<E: Engine>(session: &Session<E>, found: &Found<E>, broken: &[String]) {
     for name in &found.recalled.behind {
         session.note(format!("`{name}` does not know the last change: it is told"));
     }
-    for stranger in &found.recalled.strangers {
+    let aside =
+        |name: &str| found.recalled.layout.nodes.iter().any(|node| names::aside(node.spec.name.as_str()) == name);
+    for stranger in found.recalled.strangers.iter().filter(|stranger| !aside(&stranger.name)) {
         session.note(format!(
             "`{}` belongs to no version of the cluster, for a change was cut off: it goes",
             stranger.name

@@ -302,6 +302,14 @@ fn grow_and_shrink(scene: &Scene) {
     cluster.well();
     writer.lost_nothing(&cluster);
     assert_eq!(server(scene), server_before, "one address all the time");
+    docker(&["rm", "-f", &all[3]]).ok();
+    let run = writer.bears("the only control plane lost, not its volume", MENDED_WITHIN, || {
+        scene.knarr(&["repair", name]).ok().says("with the data of its volume")
+    });
+    took("the only control plane, `knarr repair`", &run);
+    etcd::voters(&cluster, &all[3..4]);
+    cluster.well();
+    writer.lost_nothing(&cluster);
     drop(writer);
     cluster.delete();
 }

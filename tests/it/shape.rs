@@ -276,6 +276,37 @@ async fn what_is_lost_is_made_anew() {
     assert_eq!(lives, [0, 2, 0], "its broken data stays where it is");
 }
 
+/// The only control plane is gone, and everything that it knew stands on its volume.
+#[tokio::test(start_paused = true)]
+async fn the_only_control_plane_is_made_anew_from_its_volume() {
+    let _filters = filtered();
+    for (shape, begin) in [("--workers 1", ""), ("", "alone, ")] {
+        let env = created(shape).await;
+        let (left, api) = (env.left(), server(&env));
+        lose(&env, "dev-control-plane").await;
+        let lost = env.left();
+        assert_eq!(env.knarr("repair dev --dry-run").await.status, 0);
+        assert_eq!(env.left(), lost, "a dry run leaves nothing");
+        insta::assert_snapshot!(
+            format!("repair, {begin}the only control plane is lost"),
+            env.knarr("repair dev").await
+        );
+        is_whole(&env, shape).await;
+        assert_eq!((env.left(), server(&env)), (left, api));
+    }
+    let good = created("--workers 1").await;
+    lose(&good, "dev-control-plane").await;
+    for call in calls_of(&good, "repair dev").await {
+        let env = created("--workers 1").await;
+        lose(&env, "dev-control-plane").await;
+        env.engine.inject(When::Call(call.number), How::Refuse(EngineErrorKind::Other));
+        let place = format!("{call}: {}", env.knarr("repair dev").await);
+        let again = env.knarr("repair dev").await;
+        assert_eq!(again.status, 0, "{place}\n{again}");
+        is_whole(&env, &place).await;
+    }
+}
+
 /// The calls of a run to which nothing happens.
 pub async fn calls_of(env: &Env, words: &str) -> Vec<Call> {
     let begin = env.engine.calls().len();

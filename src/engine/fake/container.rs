@@ -16,7 +16,7 @@ pub(super) struct Container {
     pub(super) oom_killed: bool,
     pub(super) log: Vec<String>,
     /// What was put into it, by absolute path.
-    pub(super) files: BTreeMap<String, Item>,
+    files: BTreeMap<String, Item>,
     pub(super) stats: Stats,
     address: Option<Ipv4Addr>,
     created: i64,
@@ -34,6 +34,14 @@ impl Container {
 
     pub(super) fn mounts_volume(&self, wanted: &str) -> bool {
         self.spec.mounts.iter().any(|m| matches!(&m.source, MountSource::Volume { name, .. } if name == wanted))
+    }
+
+    /// The volume in which a path lies, if any.
+    fn volume_of(&self, path: &str) -> Option<&str> {
+        self.spec.mounts.iter().find_map(|mount| match &mount.source {
+            MountSource::Volume { name, .. } if path.starts_with(&format!("{}/", mount.target)) => Some(name.as_str()),
+            _ => None,
+        })
     }
 
     fn fixed_address(&self) -> Option<Ipv4Addr> {
@@ -257,15 +265,30 @@ impl World {
     }
 
     pub(super) fn put_archive(&mut self, container: &str, folder: &str, tar: &[u8]) -> Answer<()> {
-        let this = self.container(container)?;
-        match archive::unpack(tar) {
-            Ok(items) => {
-                let folder = folder.trim_end_matches('/');
-                this.files.extend(items.into_iter().map(|(path, item)| (format!("{folder}/{path}"), item)));
-                Ok(())
-            }
-            Err(e) => refuse(EngineErrorKind::Other, e.to_string()),
+        self.container(container)?;
+        let items = match archive::unpack(tar) {
+            Ok(items) => items,
+            Err(e) => return refuse(EngineErrorKind::Other, e.to_string()),
+        };
+        let folder = folder.trim_end_matches('/');
+        for (path, item) in items {
+            let path = format!("{folder}/{path}");
+            let volume = self.container(container)?.volume_of(&path).map(str::to_owned);
+            let files = match volume.and_then(|volume| self.volumes.get_mut(&volume)) {
+                Some(volume) => &mut volume.files,
+                None => &mut self.container(container)?.files,
+            };
+            files.insert(path, item);
         }
+        Ok(())
+    }
+
+    /// What a container shows, by absolute path: its own files and those of its volumes.
+    pub(super) fn files(&self, container: &str) -> BTreeMap<String, Item> {
+        let Some(this) = self.containers.get(container) else { return BTreeMap::new() };
+        let volumes = self.volumes.iter().filter(|(name, _)| this.mounts_volume(name));
+        let all = volumes.flat_map(|(_, volume)| &volume.files).chain(&this.files);
+        all.map(|(path, item)| (path.clone(), item.clone())).collect()
     }
 
     /// What was put at or below a path, named from the folder above it, or from the folder itself where the path ends
@@ -275,8 +298,9 @@ impl World {
         let path = path.trim_end_matches('/');
         let above = if content { path.len() + 1 } else { path.rfind('/').map_or(0, |at| at + 1) };
         let below = format!("{path}/");
-        let this = self.container(container)?;
-        let wanted = this.files.iter().filter(|(name, _)| (*name == path && !content) || name.starts_with(&below));
+        let name = self.container(container)?.spec.name.clone();
+        let files = self.files(&name);
+        let wanted = files.iter().filter(|(name, _)| (*name == path && !content) || name.starts_with(&below));
         let mut tree = Tree::new(0);
         for (name, item) in wanted {
             if let Err(e) = tree.insert(&name[above..], item.clone()) {

@@ -194,12 +194,12 @@ impl FakeEngine {
 
     /// What was put into a container, by absolute path.
     pub fn files(&self, name: &str) -> BTreeMap<String, Item> {
-        self.lock().world.containers.get(name).map(|c| c.files.clone()).unwrap_or_default()
+        self.lock().world.files(name)
     }
 
     /// The bytes of a file that was put into a container.
     pub fn file(&self, name: &str, path: &str) -> Option<Vec<u8>> {
-        match &self.lock().world.containers.get(name)?.files.get(path)?.content {
+        match self.lock().world.files(name).remove(path)?.content {
             Content::File(bytes) => Some(bytes.to_vec()),
             Content::Folder | Content::Link(_) => None,
         }

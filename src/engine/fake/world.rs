@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::container::Container;
+use crate::engine::archive::Item;
 use crate::engine::{EngineErrorKind, ImageInfo, Labels, NetworkInfo, NetworkSpec, VolumeInfo};
 
 /// When the world was made, in seconds since 1970.
@@ -65,6 +66,8 @@ pub(super) struct Network {
 pub(super) struct Volume {
     labels: Labels,
     created: i64,
+    /// What was put into containers below where it is mounted, by absolute path.
+    pub(super) files: BTreeMap<String, Item>,
 }
 
 impl World {
@@ -204,7 +207,11 @@ impl World {
 
     pub(super) fn create_volume(&mut self, name: &str, labels: &Labels) {
         let created = self.now();
-        self.volumes.entry(name.to_owned()).or_insert_with(|| Volume { labels: labels.clone(), created });
+        self.volumes.entry(name.to_owned()).or_insert_with(|| Volume {
+            labels: labels.clone(),
+            created,
+            files: BTreeMap::new(),
+        });
     }
 
     pub(super) fn remove_volume(&mut self, name: &str) -> Answer<()> {
