@@ -47,27 +47,24 @@ async fn mend(session: &Session<impl Engine>, name: &str, manner: &Manner) -> Re
         let found = find(session, name).await?;
         let statuses = statuses(&found).await;
         let hopeless = |etcd: &ComponentStatus| !etcd.ready && etcd.restarts >= HOPELESS_RESTARTS;
-        let mut broken: Vec<String> =
+        let broken: Vec<String> =
             statuses.iter().filter(|(_, etcd)| hopeless(etcd)).map(|(plane, _)| plane.clone()).collect();
-        match members(&found, &broken).await {
+        let left = match members(&found, &broken).await {
             // It answers, so most of its members are there, whatever the layout says of a change that was cut off.
-            Some(members) => {
-                broken.extend(left(&found, &members));
-                broken.sort();
-                broken.dedup();
-            }
-            None => majority(&found, &broken)?,
-        }
-        Ok((found, broken))
+            Some(members) => left(&found, &members).into_iter().filter(|plane| !broken.contains(plane)).collect(),
+            None => majority(&found, &broken).map(|()| Vec::new())?,
+        };
+        Ok((found, broken, left))
     };
-    let (found, broken) = session.unless_interrupted(STOPPED, looking).await.map_err(untouched)?;
+    let (found, broken, left) = session.unless_interrupted(STOPPED, looking).await.map_err(untouched)?;
     let layout = &found.recalled.layout;
     let lost = found.recalled.lost_nodes();
     let plane = |name: &&String| layout.node(name).is_some_and(|node| node.etcd.is_some());
     // The only control plane has nobody to join: it goes on with the data of its volume.
     let joins = layout.control_planes().count() > 1;
-    let anew: Vec<String> = lost.iter().filter(plane).filter(|_| joins).chain(&broken).cloned().collect();
-    say(session, &found, &broken);
+    let rebuilt = [broken.clone(), left.clone()].concat();
+    let anew: Vec<String> = lost.iter().filter(plane).filter(|_| joins).chain(&rebuilt).cloned().collect();
+    say(session, &found, &broken, &left);
     let Recalled { missing, strangers, behind, .. } = &found.recalled;
     let nothing = anew.is_empty() && missing.is_empty() && strangers.is_empty() && behind.is_empty();
     let target = if nothing { layout.clone() } else { layout.rebuilding(&anew) };
@@ -77,7 +74,7 @@ async fn mend(session: &Session<impl Engine>, name: &str, manner: &Manner) -> Re
         strangers: strangers.clone(),
         abandoned: Vec::new(),
         force: false,
-        broken,
+        broken: rebuilt,
         behind: behind.clone(),
         marks: BTreeMap::new(),
         wait: !manner.wait.is_zero(),
@@ -87,7 +84,7 @@ async fn mend(session: &Session<impl Engine>, name: &str, manner: &Manner) -> Re
 }
 
 /// What is going to be done and why, before it is done.
-fn say<E: Engine>(session: &Session<E>, found: &Found<E>, broken: &[String]) {
+fn say<E: Engine>(session: &Session<E>, found: &Found<E>, broken: &[String], left: &[String]) {
     for name in &found.recalled.missing {
         let data = if found.cluster.nodes.iter().any(|node| node.name == names::aside(name)) {
             ", with the data of its volume"
@@ -98,8 +95,11 @@ fn say<E: Engine>(session: &Session<E>, found: &Found<E>, broken: &[String]) {
     }
     for name in broken {
         session.note(format!(
-            "etcd on `{name}` has no use for its data: it gets a copy of the others', and the old data stays where it is"
+            "etcd on `{name}` cannot use its data: it gets a copy of the others', and the broken data stays where it is"
         ));
+    }
+    for name in left {
+        session.note(format!("`{name}` was taken out of etcd by a removal that was cut off: it joins again"));
     }
     for name in &found.recalled.behind {
         session.note(format!("`{name}` does not know the last change: it is told"));

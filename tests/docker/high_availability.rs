@@ -22,6 +22,8 @@ use crate::wait::{seconds, until};
 
 pub const CASES: &[Case] = &[("losses_and_repairs", losses_and_repairs), ("grow_and_shrink", grow_and_shrink)];
 
+/// How often each loss is borne.
+const REPEATS: usize = 3;
 /// How long no write may be acknowledged after a loss that is borne.
 const BORNE_WITHIN: Duration = seconds(15);
 /// How long after a loss that is not: until a command has mended it.
@@ -81,9 +83,14 @@ fn losses_and_repairs(scene: &Scene) {
     leader_killed(scene, &cluster, &writer);
     leader_paused(scene, &cluster, &writer);
     balancer_lost(scene, &cluster, &writer);
-    two_of_three_lost(scene, &cluster, &writer);
+    let all = planes(&cluster, 3);
+    for lost in 0..REPEATS {
+        two_of_three_lost(scene, &cluster, &writer, [&all[lost], &all[(lost + 1) % 3]]);
+    }
     writer.lost_nothing(&cluster);
-    control_plane_destroyed(scene, &cluster, &writer);
+    for plane in &all {
+        control_plane_destroyed(scene, &cluster, &writer, plane);
+    }
     member_corrupted(scene, &cluster, &writer);
     worker_destroyed(scene, &cluster, &writer);
     stopped_and_started(scene, &cluster, &writer);
@@ -94,9 +101,9 @@ fn losses_and_repairs(scene: &Scene) {
     cluster.delete();
 }
 
-/// The leader dies, three times: each control plane must be able to.
+/// The leader dies: each control plane must be able to.
 fn leader_killed(scene: &Scene, cluster: &Cluster<'_>, writer: &Writer) {
-    for _ in 0..3 {
+    for _ in 0..REPEATS {
         let leader = etcd::leader(cluster, &planes(cluster, 3));
         writer.bears("leader killed", BORNE_WITHIN, || docker(&["kill", &leader]).ok());
         unwell(scene, cluster, "Degraded", &leader);
@@ -107,21 +114,25 @@ fn leader_killed(scene: &Scene, cluster: &Cluster<'_>, writer: &Writer) {
 
 /// A leader that neither works nor goes away: its connections stay open.
 fn leader_paused(scene: &Scene, cluster: &Cluster<'_>, writer: &Writer) {
-    let leader = etcd::leader(cluster, &planes(cluster, 3));
-    writer.bears("leader paused", BORNE_WITHIN, || docker(&["pause", &leader]).ok());
-    unwell(scene, cluster, "Degraded", &leader);
-    writer.bears("and unpaused", BORNE_WITHIN, || docker(&["unpause", &leader]).ok());
-    cluster.well();
+    for _ in 0..REPEATS {
+        let leader = etcd::leader(cluster, &planes(cluster, 3));
+        writer.bears("leader paused", BORNE_WITHIN, || docker(&["pause", &leader]).ok());
+        unwell(scene, cluster, "Degraded", &leader);
+        writer.bears("and unpaused", BORNE_WITHIN, || docker(&["unpause", &leader]).ok());
+        cluster.well();
+    }
 }
 
 fn balancer_lost(scene: &Scene, cluster: &Cluster<'_>, writer: &Writer) {
     let (balancer, name) = (names::balancer(&cluster.name), cluster.name.as_str());
     let port = || inspect(&balancer)["HostConfig"]["PortBindings"].clone();
     let (bound, place) = (port(), address(cluster, &balancer));
-    writer.bears("balancer killed, then `knarr start`", BORNE_WITHIN, || {
-        docker(&["kill", &balancer]).ok();
-        scene.knarr(&["start", name]).ok()
-    });
+    for _ in 0..REPEATS {
+        writer.bears("balancer killed, then `knarr start`", BORNE_WITHIN, || {
+            docker(&["kill", &balancer]).ok();
+            scene.knarr(&["start", name]).ok()
+        });
+    }
     docker(&["rm", "--force", &balancer]).ok();
     // The nodes do not need it: every worker has a balancer of its own.
     let plane = cluster.control_plane();
@@ -161,14 +172,13 @@ fn inside(cluster: &Cluster<'_>, plane: &str, words: &[&str]) -> Value {
     cluster.exec(plane, &[&[kubectl.as_str(), &config, "-o", "json"], words].concat()).ok().json()
 }
 
-fn two_of_three_lost(scene: &Scene, cluster: &Cluster<'_>, writer: &Writer) {
-    let all = planes(cluster, 3);
+fn two_of_three_lost(scene: &Scene, cluster: &Cluster<'_>, writer: &Writer, two: [&String; 2]) {
     let run = writer.bears("two of three killed, then one started", MENDED_WITHIN, || {
-        docker(&["kill", &all[0], &all[1]]).ok();
-        unwell(scene, cluster, "Degraded", &all[1]);
+        docker(&["kill", two[0], two[1]]).ok();
+        unwell(scene, cluster, "Degraded", two[1]);
         let run = cluster.kubectl(&["create", "configmap", "nowhere", "--request-timeout=5s"]).exits(1);
         assert!(run.took < seconds(15), "{run}");
-        docker(&["start", &all[1]]).ok();
+        docker(&["start", two[1]]).ok();
         run
     });
     eprintln!("without a majority:\n{run}");
@@ -176,17 +186,15 @@ fn two_of_three_lost(scene: &Scene, cluster: &Cluster<'_>, writer: &Writer) {
     cluster.well();
 }
 
-fn control_plane_destroyed(scene: &Scene, cluster: &Cluster<'_>, writer: &Writer) {
-    // The first, of which there is most in each configuration.
-    let plane = cluster.control_plane();
-    let place = address(cluster, &plane);
-    writer.bears("control plane destroyed", BORNE_WITHIN, || destroy(&plane));
-    unwell(scene, cluster, "Incomplete", &plane);
+fn control_plane_destroyed(scene: &Scene, cluster: &Cluster<'_>, writer: &Writer, plane: &str) {
+    let place = address(cluster, plane);
+    writer.bears("control plane destroyed", BORNE_WITHIN, || destroy(plane));
+    unwell(scene, cluster, "Incomplete", plane);
     let says = format!("`{plane}` is gone: it is made anew");
     let run = writer.bears("and repaired", BORNE_WITHIN, || scene.knarr(&["repair", &cluster.name]).ok().says(&says));
     took("control plane destroyed, `knarr repair`", &run);
     etcd::voters(cluster, &planes(cluster, 3));
-    assert_eq!(address(cluster, &plane), place);
+    assert_eq!(address(cluster, plane), place);
     cluster.well();
     writer.lost_nothing(cluster);
     scene.knarr(&["repair", &cluster.name]).ok().says("is as it should be");
