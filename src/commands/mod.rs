@@ -9,6 +9,7 @@ pub mod delete;
 pub mod doctor;
 pub mod exec;
 pub mod gc;
+mod holder;
 pub mod image;
 pub mod kubeconfig;
 pub mod kubectl;

@@ -9,8 +9,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-use super::Session;
 use super::lifecycle::{refresh, store, url};
+use super::{Session, holder};
 use crate::cli::args::node::Manner;
 use crate::cluster::{self, Cluster, Recalled, certificates};
 use crate::engine::Engine;
@@ -89,13 +89,15 @@ pub(super) async fn reshape<E: Engine>(
     let keys = Keys { access: Some(access), pki: Some(&pki) };
     let interrupt = session.outside.interrupt.token().clone();
     if let Err(failed) = execute::change(&context(interrupt), &plan, keys.clone(), wait).await {
+        let made = failed.made.clone();
+        let error = holder::named(&**engine, cluster, *failed).await;
         if wish.verb != Verb::Grow {
-            return Err(failed.error);
+            return Err(error);
         }
-        let undone = undo(session, found, &wish, &failed.made, |plan| async move {
+        let undone = undo(session, found, &wish, &made, |plan| async move {
             execute::change(&context(CancellationToken::new()), &plan, keys, UNDO).await.map_err(|failed| failed.error)
         });
-        return Err(told(failed.error, undone.await, &cluster.name));
+        return Err(told(error, undone.await, &cluster.name));
     }
     let (before, after) = (names(&recalled.layout), names(&wish.target));
     let without = |all: &[String], others: &[String]| -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use crate::engine::{EngineError, EngineErrorKind, op};
 use crate::error::{Error, ErrorKind};
-use crate::plan::{Plan, Verb, names};
+use crate::plan::{Plan, Verb};
 
 /// What a step returns when it fails.
 pub struct Failure {
@@ -79,10 +79,8 @@ fn living(e: EngineError, plan: &Plan) -> Failure {
                 .cause(&e.detail)
         }
         EngineErrorKind::AddressTaken => {
-            let network = names::network(cluster);
             Error::new(ErrorKind::Environment, format!("node `{node}` cannot start: its address is taken"))
                 .cause(&e.detail)
-                .hint(format!("see who has it with `docker network inspect {network}`, and move it away with `docker network disconnect {network} CONTAINER`"))
         }
         // The node is gone under our feet, or its network is.
         EngineErrorKind::NotFound => Error { kind: ErrorKind::Failed, ..Error::from(e) }

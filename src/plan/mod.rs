@@ -8,6 +8,7 @@ pub mod layout;
 mod living;
 pub mod names;
 mod print;
+mod relocate;
 mod reshape;
 mod target;
 mod verb;

@@ -355,7 +355,7 @@ fn rebuilding(living: &Living, known: &Layout, wish: &Wish, route: &Route<'_>) -
 }
 
 /// Gives the nodes that stay what has changed for them, and lets them read it.
-fn telling(living: &Living, known: &Layout, wish: &Wish) -> Option<Phase> {
+pub(super) fn telling(living: &Living, known: &Layout, wish: &Wish) -> Option<Phase> {
     let new = &wish.target;
     let there =
         |node: &&NodeLayout| living.states.contains_key(name(node)) && !wish.broken.iter().any(|b| b == name(node));

@@ -25,6 +25,7 @@ mod crash;
 mod crash_loop;
 mod daemon;
 mod dashboard;
+mod faults;
 mod gc;
 mod hammer;
 mod high_availability;
@@ -98,6 +99,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("limits", limits::CASES),
     ("lifecycle", lifecycle::CASES),
     ("high_availability", high_availability::CASES),
+    ("faults", faults::CASES),
     ("daemon", daemon::CASES),
     ("readme", readme::CASES),
     ("up", up::CASES),
