@@ -13,7 +13,7 @@ use crate::addons::state as addon;
 use crate::cli::args::Status;
 use crate::cluster::{self, Cluster, Recalled, State, certificates, role};
 use crate::config::DEFAULT_NAME;
-use crate::engine::{ContainerInfo, ContainerState, Engine, ExecSpec};
+use crate::engine::{ContainerInfo, ContainerState, Engine, ExecSpec, FREE_DISK};
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::straits::{self, Straits};
 use crate::kubernetes::NodeHealth;
@@ -82,9 +82,9 @@ pub async fn run(session: &Session<impl Engine>, args: Status) -> Result<()> {
             error.hint(format!("make it whole with `knarr repair {name}`"))
         }
         State::Incomplete => error.hint(format!("remove what is left with `knarr delete cluster {name}`")),
-        State::Running | State::Degraded if status.nodes.iter().any(|node| node.disk_is_full) => error.hint(
-            "see what fills Docker's disk with `docker system df`, and free it with `docker system prune`; the cluster then goes on by itself",
-        ),
+        State::Running | State::Degraded if status.nodes.iter().any(|node| node.disk_is_full) => {
+            error.hint(format!("{FREE_DISK}; the cluster then goes on by itself"))
+        }
         State::Running | State::Degraded if status.nodes.iter().any(|node| node.agent.is_none()) => {
             error.hint(format!("start what does not run with `knarr start {name}`"))
         }

@@ -1,5 +1,7 @@
 //! Places of a stopped cluster that somebody else has taken: its nodes' addresses, and its ports on the host.
 
+use std::net::TcpListener;
+
 use knarr::plan::names;
 use serde_json::Value;
 
@@ -70,4 +72,31 @@ pub fn port_of_a_node(scene: &Scene, cluster: &Cluster<'_>) {
     scene.knarr(&["start", name]).ok();
     cluster.well();
     eprintln!("squatted: port {port} of {plane}, told and mended");
+}
+
+/// The API's port where a balancer publishes it: a process has it. The balancer, which is nothing else, moves.
+pub fn port_of_a_balancer(scene: &Scene, cluster: &Cluster<'_>) {
+    let (name, balancer) = (cluster.name.as_str(), names::balancer(&cluster.name));
+    let published = || inspect(&balancer)["HostConfig"]["PortBindings"]["6443/tcp"][0]["HostPort"].clone();
+    let before = published();
+    let old = before.as_str().expect("a port");
+    let kubeconfig = scene.kubeconfig_text().expect("a kubeconfig");
+    let place = addresses_of(cluster, std::slice::from_ref(&balancer));
+    let objects = cluster.objects();
+    scene.knarr(&["stop", name]).ok();
+    let thief = TcpListener::bind(format!("127.0.0.1:{old}")).expect("it is free now");
+    let run =
+        scene.knarr(&["start", name]).ok().says(&format!("port {old} is taken: the API of cluster `{name}` moves"));
+    let now = published();
+    assert_ne!(now, before, "{run}");
+    let moved = kubeconfig.replace(&format!(":{old}\n"), &format!(":{}\n", now.as_str().expect("a port")));
+    assert_eq!(scene.kubeconfig_text().as_deref(), Some(moved.as_str()), "{run}");
+    cluster.kubectl(&["get", "nodes"]).ok();
+    cluster.well();
+    // It stays there, whoever has the old port by then.
+    drop(thief);
+    scene.knarr(&["restart", name]).ok();
+    assert_eq!((published(), cluster.objects()), (now, objects));
+    assert_eq!(addresses_of(cluster, &[balancer]), place);
+    eprintln!("squatted: port {old} of the balancer, which moved; `knarr start` took {:.1?}", run.took);
 }
