@@ -20,8 +20,9 @@ pub fn adding_a_worker(scene: &Scene, cluster: &Cluster<'_>) {
     let points = [
         (Signal::INT, at("create container"), 1),
         (Signal::INT, at("waiting for the nodes"), 1),
-        (Signal::KILL, at("start container"), 1),
-        (Signal::KILL, at("label, taint and number"), 2),
+        (Signal::KILL, at("create container"), 1),
+        // By then it has its files, and with them knows the cluster with itself in it.
+        (Signal::KILL, at("start container"), 2),
     ];
     for (signal, boundary, nodes) in points {
         let run = hit(scene.start(&add), boundary, signal);
