@@ -38,7 +38,7 @@ fn each_comes_back(scene: &Scene) {
             let back = now["ready"] == true && now["pid"] != was["pid"];
             if back { Ok(()) } else { Err(now.to_string()) }
         });
-        eprintln!("{component} was back after {:?}", begun.elapsed());
+        eprintln!("recovered: {component} {:.1} s", begun.elapsed().as_secs_f64());
         let now = agent(&cluster, component);
         assert_eq!(now["restarts"].as_u64(), was["restarts"].as_u64().map(|n| n + 1), "{component}: {now}");
     }

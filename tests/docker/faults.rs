@@ -4,6 +4,7 @@
 mod cut_off;
 mod disk;
 mod etcd_data;
+mod machine;
 mod memory;
 mod squatters;
 
@@ -18,6 +19,8 @@ use crate::scene::Scene;
 pub const CASES: &[Case] = &[
     ("one_cluster_through_many", one_cluster_through_many),
     ("growth_that_is_cut_off", growth_that_is_cut_off),
+    ("few_inotify_instances", machine::few_inotify_instances),
+    ("a_clock_that_is_off", machine::a_clock_that_is_off),
     ("full_at_creation", disk::full_at_creation),
     ("full_under_a_node", disk::full_under_a_node),
 ];
