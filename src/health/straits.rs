@@ -45,10 +45,8 @@ pub async fn look<E: Engine>(engine: &E, node: &str, agent: &NodeStatus) -> Stra
     }
     let beneath = ExecSpec::new(["sh", "-c", LOOK]);
     let told = engine.exec(node, &beneath).await.map(|told| told.stdout).unwrap_or_default();
-    let etcd = match agent.components.iter().any(|c| c.name == "etcd" && !c.ready) {
-        true => etcd::damage(&etcd_log(engine, node).await),
-        false => None,
-    };
+    let fails = agent.components.iter().any(|c| c.name == "etcd" && !c.ready);
+    let etcd = if fails { etcd::damage(&etcd_log(engine, node).await) } else { None };
     Straits { etcd, ..of_text(&String::from_utf8_lossy(&told)) }
 }
 
