@@ -122,7 +122,7 @@ pub async fn create(
         if args.dry_run {
             return print_plan(session, &plan).map(|()| None);
         }
-        let pki = Pki::issue(&plan.layout, OffsetDateTime::now_utc())?;
+        let pki = Pki::issue(&plan.layout, signing_time(&info))?;
         let _ = session.making.set(name.clone());
         let context = Context {
             engine: Arc::clone(&engine),
@@ -235,6 +235,13 @@ fn must_fit(spec: &ClusterSpec, info: &EngineInfo) -> Result<()> {
         .state("nothing was created")
         .hint("ask for less by `--cpus` and `--memory`, or by `cpus:` and `memory:` of the nodes in the config file");
     Err(beyond.into_iter().fold(error, Error::cause))
+}
+
+/// When certificates are made: by the slower of the two clocks, so that they are valid for both.
+fn signing_time(info: &EngineInfo) -> OffsetDateTime {
+    let now = OffsetDateTime::now_utc();
+    let there = info.clock.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    there.map_or(now, |there| there.min(now))
 }
 
 /// Free subnet, free ports, proxies: what this host allows, found now.

@@ -6,24 +6,28 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{Session, blocking, entry, kubeconfig::internal_url, together};
+use super::{Session, blocking, entry, holder, kubeconfig::internal_url, together};
 use crate::cli::args::lifecycle::{Chosen, Halt, Refresh, Resume};
 use crate::cluster::{self, Cluster, State, certificates};
 use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerInfo, ContainerState, Engine, EngineErrorKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Failed, Keys};
+use crate::host::pick_free_port;
 use crate::kubeconfig::Store;
 use crate::kubernetes::Access;
 use crate::pki::Pki;
 use crate::plan::layout::Layout;
-use crate::plan::{Living, Plan, Verb, names};
-use crate::spec::values::{ClusterName, Protocol};
+use crate::plan::{Living, Plan, Verb};
+use crate::spec::values::ClusterName;
 
 /// How long a stop may take: six times what it does.
 const STOPPING: Duration = Duration::from_secs(40);
 /// How long a cluster that nobody waits for may take to be told to start.
 const UNWATCHED: Duration = Duration::from_secs(120);
+
+/// How often a balancer gets another port, should the one that was free be taken in the same moment.
+const RELOCATIONS: u32 = 5;
 
 /// What became of one cluster.
 #[derive(Serialize)]
@@ -148,11 +152,13 @@ async fn one<E: Engine>(session: &Session<E>, engine: &Arc<E>, cluster: &Cluster
         reporter: Arc::clone(&session.reporter),
         cancel: session.outside.interrupt.token().clone(),
     };
-    let wait = if wish.wait.is_zero() { UNWATCHED } else { wish.wait };
     let keys = Keys { access, pki: pki.as_ref() };
-    match execute::change(&context, &plan, keys, wait).await {
+    match execute::change(&context, &plan, keys.clone(), patience(wish)).await {
         Ok(_) => {}
-        Err(failed) => return Err(name_holder(&**engine, cluster, *failed).await),
+        Err(failed) if asks(wish.verb) && failed.taken == Some(EngineErrorKind::PortTaken) => {
+            relocate(session, &context, cluster, wish, keys, *failed).await?;
+        }
+        Err(failed) => return Err(holder::named(&**engine, cluster, *failed).await),
     }
     let changed = !plan.changes_nothing();
     if !changed {
@@ -175,6 +181,48 @@ async fn one<E: Engine>(session: &Session<E>, engine: &Arc<E>, cluster: &Cluster
         renewed: living.renew,
         kubeconfig,
     }))
+}
+
+/// How long carrying out a wish may take.
+const fn patience(wish: &Wish) -> Duration {
+    if wish.wait.is_zero() { UNWATCHED } else { wish.wait }
+}
+
+/// Goes on where a start met a port that somebody else has. A balancer is nothing but its port, and gets another one;
+/// from a node, which holds data, Docker cannot take a port.
+async fn relocate<E: Engine>(
+    session: &Session<E>,
+    context: &Context<E>,
+    cluster: &Cluster,
+    wish: &Wish,
+    keys: Keys<'_>,
+    mut failed: Failed,
+) -> Result<()> {
+    let engine = &*context.engine;
+    for _ in 0..RELOCATIONS {
+        let now = cluster::find(engine, &cluster.name).await?;
+        let recalled = cluster::recall(engine, &now).await?;
+        let serves = now.balancer().is_some_and(|balancer| balancer.state == ContainerState::Running);
+        if serves || !recalled.layout.balancer || failed.taken != Some(EngineErrorKind::PortTaken) {
+            break;
+        }
+        let (living, old) = (recalled.living(&now), recalled.layout.api);
+        let target = living.layout.published_at((old.ip(), pick_free_port(old.ip(), &[old.port()])?).into());
+        session.warn(format!(
+            "port {} is taken: the API of cluster `{}` moves to {}",
+            old.port(),
+            cluster.name,
+            url(&target)
+        ));
+        let pki = Pki::reissue(certificates::roots(engine, &now).await?, &target, OffsetDateTime::now_utc())?;
+        let access = keys.access.clone().map(|access| Access { url: url(&target), ..access });
+        let plan = Plan::relocate(&living, target, !wish.wait.is_zero());
+        match execute::change(context, &plan, Keys { access, pki: Some(&pki) }, patience(wish)).await {
+            Ok(_) => return Ok(()),
+            Err(again) => failed = *again,
+        }
+    }
+    Err(holder::named(engine, cluster, failed).await)
 }
 
 fn plan(living: &Living, wish: &Wish) -> Plan {
@@ -274,37 +322,6 @@ async fn prepare<E: Engine>(engine: &E, cluster: &Cluster, wish: &Wish) -> Resul
 pub(super) fn url(layout: &Layout) -> String {
     let api = layout.api;
     format!("https://{}", std::net::SocketAddr::new(crate::plan::container::reachable(api.ip()), api.port()))
-}
-
-/// Adds who holds the port that a node cannot have, as far as Docker knows.
-async fn name_holder<E: Engine>(engine: &E, cluster: &Cluster, failed: Failed) -> Error {
-    if failed.taken != Some(EngineErrorKind::PortTaken) {
-        return failed.error;
-    }
-    let all = engine.list_containers("").await.unwrap_or_default();
-    let own = |c: &&ContainerInfo| c.labels.get(names::CREATE_ID) == Some(&cluster.create_id);
-    let idle = all.iter().filter(own).filter(|c| c.state != ContainerState::Running);
-    // Of those that do not run, only a closer look tells their ports.
-    let idle = futures::future::join_all(idle.map(|c| engine.inspect_container(&c.id))).await;
-    let ports = idle.into_iter().filter_map(|c| c.ok().flatten()).flat_map(|c| c.ports);
-    let wanted: Vec<(u16, Protocol)> = ports.map(|p| (p.host_port, p.protocol)).collect();
-    let others = all.into_iter().filter(|c| c.state == ContainerState::Running && !own(&c));
-    let mut holder = others.flat_map(|c| c.ports.into_iter().map(move |p| (c.name.clone(), (p.host_port, p.protocol))));
-    let (mut hints, error) = (Vec::new(), failed.error);
-    let mut error = if let Some((name, (port, _))) = holder.find(|(_, port)| wanted.contains(port)) {
-        hints.push(format!("stop that container with `docker stop {name}`"));
-        error.cause(format!("container `{name}` publishes port {port}"))
-    } else {
-        let ports: Vec<String> = wanted.iter().map(|(port, _)| port.to_string()).collect();
-        hints.extend(wanted.iter().map(|(port, protocol)| {
-            let sort = if *protocol == Protocol::Udp { 'u' } else { 't' };
-            format!("see which process has it with `ss -l{sort}np 'sport = :{port}'`")
-        }));
-        error.cause(format!("no container has it; the host ports of what does not run: {}", ports.join(", ")))
-    };
-    // First the way out, then how to go on.
-    hints.append(&mut error.hints);
-    Error { hints, ..error }.state("nodes that could be started run; nothing is lost")
 }
 
 /// Brings the user's entry up to date, if there is one.

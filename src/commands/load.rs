@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Session;
 use crate::cli::args::Load;
 use crate::cluster::{self, Cluster};
-use crate::engine::{ByteStream, Engine, ExecOutput, ExecSpec};
+use crate::engine::{ByteStream, Engine, ExecOutput, ExecSpec, FREE_DISK};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
 use crate::image::archive;
@@ -187,12 +187,11 @@ async fn load<E: Engine>(
         return Err(e.context(format!("cannot read {what}")));
     }
     if !failures.is_empty() {
-        let mut error =
-            Error::failed(format!("{what} could not be loaded into {} of {} nodes", failures.len(), nodes.len()));
-        for failure in failures {
-            error = error.cause(failure);
-        }
-        return Err(error);
+        let message = format!("{what} could not be loaded into {} of {} nodes", failures.len(), nodes.len());
+        let full = failures.iter().any(|failure| failure.contains("no space left on device"));
+        let kind = if full { ErrorKind::Environment } else { ErrorKind::Failed };
+        let error = failures.into_iter().fold(Error::new(kind, message), Error::cause);
+        return Err(if full { error.hint(FREE_DISK) } else { error });
     }
     step.done(format!("loaded {what} into {} nodes", nodes.len()));
     Ok(Loaded { images: names, nodes })
@@ -228,8 +227,12 @@ async fn import<E: Engine>(
         }
         Ok::<Vec<u8>, Error>(said)
     };
-    let ((), said) = tokio::join!(feed, listen);
-    let said = said?;
+    let mut listen = std::pin::pin!(listen);
+    // An import that died reads no more, and Docker would hold what is written to it until it loses patience.
+    let said = tokio::select! {
+        said = &mut listen => said?,
+        () = feed => listen.await?,
+    };
     if engine.exec_status(&exec.id).await? != 0 {
         let text = String::from_utf8_lossy(&said);
         return Err(Error::failed("containerd refused it").cause(text.lines().last().unwrap_or("no reason given")));

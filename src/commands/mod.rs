@@ -10,6 +10,7 @@ pub mod delete;
 pub mod doctor;
 pub mod exec;
 pub mod gc;
+mod holder;
 pub mod image;
 pub mod kubeconfig;
 pub mod kubectl;

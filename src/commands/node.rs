@@ -1,7 +1,5 @@
 //! Adds nodes to a living cluster and removes them.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::Session;
@@ -104,17 +102,7 @@ pub(super) fn untouched(error: Error) -> Error {
 
 /// A wish for another layout, and nothing else.
 pub(super) fn wish<E>(verb: Verb, target: Layout, found: &Found<E>, manner: &Manner) -> Wish {
-    Wish {
-        verb,
-        target,
-        strangers: Vec::new(),
-        abandoned: Vec::new(),
-        force: false,
-        broken: Vec::new(),
-        behind: found.recalled.behind.clone(),
-        marks: BTreeMap::new(),
-        wait: !manner.wait.is_zero(),
-    }
+    Wish { behind: found.recalled.behind.clone(), wait: !manner.wait.is_zero(), ..Wish::new(verb, target) }
 }
 
 /// The names that a new node cannot have: those of every container, and of this cluster's volumes.

@@ -1,7 +1,5 @@
 //! Makes anew what a cluster has lost, from what is left of it, and finishes what a change that was cut off had begun.
 
-use std::collections::BTreeMap;
-
 use futures::future::join_all;
 use knarr_contract::{ComponentStatus, NodeStatus};
 
@@ -69,15 +67,11 @@ async fn mend(session: &Session<impl Engine>, name: &str, manner: &Manner) -> Re
     let nothing = anew.is_empty() && missing.is_empty() && strangers.is_empty() && behind.is_empty();
     let target = if nothing { layout.clone() } else { layout.rebuilding(&anew) };
     let wish = Wish {
-        verb: Verb::Repair,
-        target,
         strangers: strangers.clone(),
-        abandoned: Vec::new(),
-        force: false,
         broken: rebuilt,
         behind: behind.clone(),
-        marks: BTreeMap::new(),
         wait: !manner.wait.is_zero(),
+        ..Wish::new(Verb::Repair, target)
     };
     let done = reshape(session, &found, wish, manner).await?;
     print(session, done.as_ref())

@@ -9,13 +9,13 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tokio_util::sync::CancellationToken;
 
-use super::Session;
 use super::lifecycle::{refresh, store, url};
+use super::{Session, holder};
 use crate::cli::args::node::Manner;
 use crate::cluster::{self, Cluster, Recalled, certificates};
-use crate::engine::{Engine, EngineErrorKind};
+use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::execute::{self, Context, Keys};
+use crate::execute::{self, Context, Failed, Keys};
 use crate::kubernetes::Access;
 use crate::pki::Pki;
 use crate::plan::layout::Layout;
@@ -98,19 +98,18 @@ pub(super) async fn reshape<E: Engine>(
     let keys = Keys { access: Some(access), pki: Some(&pki) };
     let interrupt = session.outside.interrupt.token().clone();
     if let Err(failed) = execute::change(&context(interrupt), &plan, keys.clone(), wait).await {
-        if !matches!(wish.verb, Verb::Grow | Verb::Open) {
-            return Err(failed.error);
+        let (made, undoes) = (failed.made.clone(), matches!(wish.verb, Verb::Grow | Verb::Open));
+        // What is taken back is not gone on with.
+        let hints = if undoes { Vec::new() } else { failed.error.hints };
+        let failed = Failed { error: Error { hints, ..failed.error }, ..*failed };
+        let error = holder::named(&**engine, cluster, failed).await;
+        if !undoes {
+            return Err(error);
         }
-        let undone = undo(session, found, &wish, &failed.made, |plan| async move {
+        let undone = undo(session, found, &wish, &made, |plan| async move {
             execute::change(&context(CancellationToken::new()), &plan, keys, UNDO).await.map_err(|failed| failed.error)
         });
-        let error = told(failed.error, undone.await, &wish);
-        return Err(match failed.taken {
-            Some(EngineErrorKind::PortTaken) => {
-                error.hint("see who has the ports of this machine with `docker ps` and `ss -ltunp`")
-            }
-            _ => error,
-        });
+        return Err(told(error, undone.await, &wish));
     }
     let (before, after) = (names(&recalled.layout), names(&wish.target));
     let without = |all: &[String], others: &[String]| -> Vec<String> {
@@ -194,7 +193,7 @@ fn told(error: Error, undone: Result<bool>, wish: &Wish) -> Error {
     match undone {
         Ok(stays) => {
             let but = if stays { ", but for the balancer, which publishes the API now" } else { "" };
-            Error { hints: Vec::new(), ..error }.state(format!("what was added is removed again{but}"))
+            error.state(format!("what was added is removed again{but}"))
         }
         Err(e) => error
             .cause(format!("taking it back failed too: {}", e.message))

@@ -13,8 +13,9 @@ use crate::addons::state as addon;
 use crate::cli::args::Status;
 use crate::cluster::{self, Cluster, Recalled, State, certificates, role};
 use crate::config::DEFAULT_NAME;
-use crate::engine::{ContainerInfo, ContainerState, Engine, ExecSpec};
+use crate::engine::{ContainerInfo, ContainerState, Engine, ExecSpec, FREE_DISK};
 use crate::error::{Error, ErrorKind, Result};
+use crate::health::straits::{self, Straits};
 use crate::kubernetes::NodeHealth;
 use crate::plan::names;
 
@@ -47,6 +48,10 @@ struct NodeReport {
     container: String,
     agent: Option<NodeStatus>,
     kubernetes: Option<NodeHealth>,
+    /// How many of its own processes the kernel has ended for want of memory, where one of them has ended.
+    memory_kills: u64,
+    #[serde(skip)]
+    disk_is_full: bool,
 }
 
 /// Runs `knarr status`; a cluster that is not well is an error after its report.
@@ -77,6 +82,9 @@ pub async fn run(session: &Session<impl Engine>, args: Status) -> Result<()> {
             error.hint(format!("make it whole with `knarr repair {name}`"))
         }
         State::Incomplete => error.hint(format!("remove what is left with `knarr delete cluster {name}`")),
+        State::Running | State::Degraded if status.nodes.iter().any(|node| node.disk_is_full) => {
+            error.hint(format!("{FREE_DISK}; the cluster then goes on by itself"))
+        }
         State::Running | State::Degraded if status.nodes.iter().any(|node| node.agent.is_none()) => {
             error.hint(format!("start what does not run with `knarr start {name}`"))
         }
@@ -130,7 +138,7 @@ async fn gather<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) 
     let kubernetes =
         async { if asked { kubernetes(session, engine, cluster).await } else { Ok((Vec::new(), Vec::new())) } };
     let (agents, kubernetes, recalled) = futures::future::join3(
-        join_all(cluster.containers().map(|container| agent(engine, container))),
+        join_all(cluster.containers().map(|container| look(engine, container))),
         kubernetes,
         certificates(engine, cluster),
     )
@@ -154,13 +162,17 @@ async fn gather<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) 
     let mut nodes = Vec::new();
     for (node, agent) in cluster.containers().zip(agents) {
         let seen = nodes_seen.iter().find(|n| n.name == node.name).cloned();
+        let (agent, straits) = agent.map_or_else(|| (None, Straits::default()), |(agent, found)| (Some(agent), found));
         problems.extend(node_problems(node, agent.as_ref(), seen.as_ref(), api_answers));
+        problems.extend(straits.problems(&node.name));
         nodes.push(NodeReport {
             name: node.name.clone(),
             role: node.labels.get(names::ROLE).cloned(),
             container: node.state.to_string(),
             agent,
             kubernetes: seen,
+            memory_kills: straits.memory_kills,
+            disk_is_full: straits.full_disk.is_some(),
         });
     }
     problems.extend(
@@ -236,12 +248,15 @@ fn node_problems(
     problems
 }
 
-async fn agent<E: Engine>(engine: &E, node: &ContainerInfo) -> Option<NodeStatus> {
+/// What the agent of a node says, and what ails the node where that is not all well.
+async fn look<E: Engine>(engine: &E, node: &ContainerInfo) -> Option<(NodeStatus, Straits)> {
     if node.state != ContainerState::Running {
         return None;
     }
     let outcome = engine.exec(&node.name, &ExecSpec::new(["knarr-node", "status", "-o", "json"])).await.ok()?;
-    serde_json::from_slice(&outcome.stdout).ok()
+    let agent: NodeStatus = serde_json::from_slice(&outcome.stdout).ok()?;
+    let straits = straits::look(engine, &node.name, &agent).await;
+    Some((agent, straits))
 }
 
 async fn kubernetes<E: Engine>(
@@ -268,8 +283,9 @@ fn text(status: &ClusterStatus) -> String {
         lines.push(format!("time left: {left}; it expires at {end}"));
     }
     lines.extend(status.owner.iter().map(|owner| format!("made by {owner}")));
-    let mut rows =
-        vec![["NODE", "CONTAINER", "KUBERNETES", "COMPONENT", "STATE", "RESTARTS"].map(String::from).to_vec()];
+    let mut rows = vec![
+        ["NODE", "CONTAINER", "KUBERNETES", "COMPONENT", "STATE", "RESTARTS", "LAST END"].map(String::from).to_vec(),
+    ];
     for node in &status.nodes {
         let is_helper = matches!(node.role.as_deref(), Some(names::BALANCER | names::FORWARDER));
         let unseen = if is_helper { "" } else { "unknown" };
@@ -288,8 +304,13 @@ fn text(status: &ClusterStatus) -> String {
                 (false, state) => format!("{state:?}").to_lowercase(),
             };
             first.extend([component.name.clone(), state, component.restarts.to_string()]);
+            first.extend(component.last_exit.as_ref().map(|how| ended(how, node.memory_kills)));
             rows.push(std::mem::replace(&mut first, vec![String::new(); 3]));
         }
+    }
+    // Where nothing has ended there is nothing to say of it.
+    if rows.iter().skip(1).all(|row| row.len() < rows[0].len()) {
+        rows[0].pop();
     }
     lines.push(String::new());
     lines.push(table(&rows));
@@ -307,4 +328,12 @@ fn text(status: &ClusterStatus) -> String {
     lines.push(String::new());
     lines.push(table(&rows));
     lines.join("\n")
+}
+
+/// How a component last ended. The kernel only ever kills; of what, it keeps count.
+fn ended(how: &str, memory_kills: u64) -> String {
+    match memory_kills {
+        1.. if how.starts_with("signal 9 ") => format!("{how}; out of memory"),
+        _ => how.to_owned(),
+    }
 }

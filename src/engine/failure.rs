@@ -4,6 +4,10 @@ use std::fmt;
 
 use crate::error::{Error, ErrorKind};
 
+/// What to do about a full disk.
+pub const FREE_DISK: &str =
+    "see what fills Docker's disk with `docker system df`, and free it with `docker system prune`";
+
 /// Why a Docker call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineErrorKind {
@@ -82,9 +86,7 @@ impl From<EngineError> for Error {
             EngineErrorKind::Denied => error.hint(
                 "add yourself to the `docker` group and log in again (`sudo usermod -aG docker $USER`), or set `DOCKER_HOST` to a daemon that you may use",
             ),
-            EngineErrorKind::DiskFull => {
-                error.hint("see what fills Docker's disk with `docker system df`, and free it with `docker system prune`")
-            }
+            EngineErrorKind::DiskFull => error.hint(FREE_DISK),
             _ => error,
         }
     }

@@ -20,7 +20,7 @@ pub use self::container::{
     AttachedExec, Attachment, ContainerInfo, ContainerSpec, ContainerState, ExecOutcome, ExecOutput, ExecSpec,
     MountSource, MountSpec, PortBinding, Stats,
 };
-pub use self::failure::{EngineError, EngineErrorKind};
+pub use self::failure::{EngineError, EngineErrorKind, FREE_DISK};
 pub use self::object::{CommitSpec, EngineInfo, ImageInfo, NetworkInfo, NetworkSpec, VolumeInfo};
 
 /// Labels of a Docker object.

@@ -84,10 +84,8 @@ fn living(e: EngineError, plan: &Plan) -> Failure {
             opened.iter().fold(error, |error, port| error.hint(format!("or give the port up with `{}`", give_up(port))))
         }
         EngineErrorKind::AddressTaken => {
-            let network = names::network(cluster);
             Error::new(ErrorKind::Environment, format!("{what} `{node}` cannot start: its address is taken"))
                 .cause(&e.detail)
-                .hint(format!("see who has it with `docker network inspect {network}`, and move it away with `docker network disconnect {network} CONTAINER`"))
         }
         // The node is gone under our feet, or its network is.
         EngineErrorKind::NotFound => Error { kind: ErrorKind::Failed, ..Error::from(e) }

@@ -8,10 +8,14 @@ use super::{RETRY, Run, timings};
 use crate::addons::{self, Site};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
-use crate::health::dns;
+use crate::health::straits::etcd_log;
+use crate::health::{dns, etcd};
 use crate::kubernetes::Kubernetes;
+use crate::node::data_folder;
+use crate::node::paths::ETCD_DATA;
 use crate::node::render;
-use crate::plan::{Milestone, Verb};
+use crate::plan::layout::Layout;
+use crate::plan::{Milestone, Verb, names};
 
 impl<E: Engine> Run<'_, E> {
     pub(super) fn kubernetes(&self) -> Result<&Arc<dyn Kubernetes>> {
@@ -29,7 +33,7 @@ impl<E: Engine> Run<'_, E> {
             biased;
             () = self.context.cancel.cancelled() => Err(Error::new(ErrorKind::Interrupted, "interrupted")),
             result = wait => result,
-            error = self.watch.doom() => Err(self.look_closer(error)),
+            error = self.watch.doom() => Err(self.look_closer(error).await),
             () = tokio::time::sleep_until(self.deadline) => Err(self.too_late().await),
         }
     }
@@ -44,13 +48,16 @@ impl<E: Engine> Run<'_, E> {
         } else if let Some(last) = self.last_reason.lock().ok().and_then(|l| l.clone()) {
             error = error.cause(format!("the last thing it waited for: {last}"));
         }
-        self.look_closer(error)
+        self.look_closer(error).await
     }
 
     /// What a person can do about nodes that do not come up, unless they are kept anyway.
-    fn look_closer(&self, error: Error) -> Error {
+    async fn look_closer(&self, error: Error) -> Error {
         let cluster = self.plan.layout.name();
         if self.plan.verb != Verb::Create {
+            if let Some((node, why)) = self.damaged_etcd().await {
+                return damaged(&self.plan.layout, &node, &why, Some(error));
+            }
             return error
                 .state("what was done so far stays as it is")
                 .hint(format!("see what is wrong with `knarr status {cluster}` and `knarr logs --name {cluster}`"))
@@ -60,6 +67,35 @@ impl<E: Engine> Run<'_, E> {
             return error;
         }
         error.hint(format!("create it with `--retain` to keep the nodes, and look into `knarr logs --name {cluster}`"))
+    }
+
+    /// A control plane that does not serve because its etcd cannot use its data, and etcd's own words.
+    async fn damaged_etcd(&self) -> Option<(String, String)> {
+        for node in self.plan.present().filter(|node| node.etcd.is_some()) {
+            let name = node.spec.name.as_str();
+            if self.watch.serves(name, &["etcd", "kube-apiserver"]) {
+                continue;
+            }
+            if let Some(why) = etcd::damage(&etcd_log(&*self.context.engine, name).await) {
+                return Some((name.to_owned(), why));
+            }
+        }
+        None
+    }
+
+    /// A cluster that was there has data. An etcd that finds none begins anew, and the API server knows nobody.
+    async fn has_data(&self) -> Result<()> {
+        if !matches!(self.plan.verb, Verb::Start | Verb::Restart) {
+            return Ok(());
+        }
+        for node in self.plan.present().filter(|node| node.etcd.is_some()) {
+            let name = node.spec.name.as_str();
+            if let Some(folder) = etcd::began_empty(&etcd_log(&*self.context.engine, name).await) {
+                let why = format!("`{folder}` was not there: etcd has begun anew, without any");
+                return Err(damaged(&self.plan.layout, name, &why, None));
+            }
+        }
+        Ok(())
     }
 
     pub(super) async fn reach(&self, milestone: Milestone, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<()> {
@@ -112,7 +148,11 @@ impl<E: Engine> Run<'_, E> {
         self.watch.component_ready(&planes, "etcd").await;
         self.timings.mark(timings::ETCD);
         progress("kube-apiserver is starting");
-        self.watch.component_ready(&planes, "kube-apiserver").await;
+        let serves = async {
+            self.watch.component_ready(&planes, "kube-apiserver").await;
+            Ok(())
+        };
+        futures::future::try_join(serves, self.has_data()).await?;
         let kubernetes = self.kubernetes()?;
         while let Err(e) = kubernetes.answers().await {
             progress(e.causes.last().unwrap_or(&e.message));
@@ -139,5 +179,23 @@ impl<E: Engine> Run<'_, E> {
         let adoptions: Vec<_> = layout.nodes.iter().map(render::adoption).collect();
         let registered = |_: &str| self.timings.mark(timings::NODE_REGISTERED);
         self.kubernetes()?.adopt_nodes(&adoptions, &registered, progress).await
+    }
+}
+
+/// The data of one member cannot be used. What is left of it stays where it is, for whoever can do something with it.
+fn damaged(layout: &Layout, node: &str, why: &str, found: Option<Error>) -> Error {
+    let (cluster, volume) = (layout.name(), names::volume(node));
+    let folder = layout.node(node).map_or_else(|| ETCD_DATA.to_owned(), data_folder);
+    let error = Error::failed(format!("the data of etcd on `{node}` is damaged")).cause(why);
+    let error = found.into_iter().fold(error, |error, found| error.cause(found.message));
+    let error = error
+        .state(format!("nothing was deleted: what is left lies in volume `{volume}`"))
+        .hint(format!("keep a copy of it with `docker cp {node}:{folder} COPY`"));
+    if layout.control_planes().count() > 1 {
+        error.hint(format!("give it the data of the others with `knarr repair {cluster}`"))
+    } else {
+        error.hint(format!(
+            "put a copy from before in its place and go on with `knarr start {cluster}`, or begin anew with `knarr delete cluster {cluster}` and `knarr create cluster {cluster}`"
+        ))
     }
 }

@@ -90,6 +90,16 @@ impl<E: Engine> NodeWatch<E> {
         let _ = changes.wait_for(|all| nodes.iter().filter_map(|node| all.get(*node)).any(ready)).await;
     }
 
+    /// Whether all of these components of a node were ready when they were heard last.
+    pub fn serves(&self, node: &str, components: &[&str]) -> bool {
+        match self.observed.borrow().get(node) {
+            Some(NodeView::Speaking(status)) => {
+                components.iter().all(|name| status.components.iter().any(|c| c.name == *name && c.ready))
+            }
+            _ => false,
+        }
+    }
+
     /// Waits until a component of a node runs, ready or not.
     pub async fn component_started(&self, node: &str, component: &str) {
         let mut changes = self.observed.subscribe();

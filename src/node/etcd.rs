@@ -58,7 +58,7 @@ fn healthy() -> Gate {
 }
 
 /// Where a member keeps its data.
-pub(super) fn data_folder(node: &NodeLayout) -> String {
+pub fn data_folder(node: &NodeLayout) -> String {
     match node.etcd.as_ref().map_or(0, |start| start.life) {
         0 => ETCD_DATA.into(),
         life => format!("{ETCD_DATA}-{life}"),

@@ -20,6 +20,6 @@ pub mod render;
 #[cfg(test)]
 mod tests;
 
-pub use self::etcd::peer_url;
+pub use self::etcd::{data_folder, peer_url};
 pub use self::flags::is_protected;
 pub use self::labels::default_taints;

@@ -380,7 +380,7 @@ fn renewing(living: &Living, runs: impl Fn(&NodeLayout) -> bool) -> Vec<Phase> {
 }
 
 /// What makes a cluster usable that was adopted long ago.
-fn waiting(wait: bool) -> Vec<Phase> {
+pub(super) fn waiting(wait: bool) -> Vec<Phase> {
     if !wait {
         return Vec::new();
     }

@@ -12,6 +12,7 @@ mod living;
 pub mod names;
 pub mod ports;
 mod print;
+mod relocate;
 mod reshape;
 mod target;
 mod verb;

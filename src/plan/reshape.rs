@@ -43,6 +43,23 @@ pub struct Wish {
     pub wait: bool,
 }
 
+impl Wish {
+    /// Another layout, and nothing else.
+    pub fn new(verb: Verb, target: Layout) -> Self {
+        Self {
+            verb,
+            target,
+            strangers: Vec::new(),
+            abandoned: Vec::new(),
+            force: false,
+            broken: Vec::new(),
+            behind: Vec::new(),
+            marks: BTreeMap::new(),
+            wait: false,
+        }
+    }
+}
+
 /// A node that is in no layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stranger {
@@ -417,7 +434,7 @@ fn marking(marks: &BTreeMap<String, Marks>) -> Option<Phase> {
 }
 
 /// Gives the nodes that stay what has changed for them, and lets them read it.
-fn telling(living: &Living, known: &Layout, wish: &Wish) -> Option<Phase> {
+pub(super) fn telling(living: &Living, known: &Layout, wish: &Wish) -> Option<Phase> {
     let new = &wish.target;
     let there =
         |node: &&NodeLayout| living.states.contains_key(name(node)) && !wish.broken.iter().any(|b| b == name(node));

@@ -38,7 +38,7 @@ fn each_comes_back(scene: &Scene) {
             let back = now["ready"] == true && now["pid"] != was["pid"];
             if back { Ok(()) } else { Err(now.to_string()) }
         });
-        eprintln!("{component} was back after {:?}", begun.elapsed());
+        eprintln!("recovered: {component} {:.1} s", begun.elapsed().as_secs_f64());
         let now = agent(&cluster, component);
         assert_eq!(now["restarts"].as_u64(), was["restarts"].as_u64().map(|n| n + 1), "{component}: {now}");
     }
@@ -50,14 +50,14 @@ fn each_comes_back(scene: &Scene) {
 }
 
 /// What the node's own agent says of one component; asked in the node, since the API server may be the one that is gone.
-fn agent(cluster: &Cluster, component: &str) -> Value {
+pub fn agent(cluster: &Cluster, component: &str) -> Value {
     let status = cluster.exec(&cluster.control_plane(), &["knarr-node", "status", "-o", "json"]).ok().json();
     let all = status["components"].as_array().expect("a list");
     all.iter().find(|c| c["name"] == component).unwrap_or_else(|| panic!("no {component} in {status:#}")).clone()
 }
 
 /// The identity of every container of the pods, with its restarts and the time it started.
-fn containers(pods: &[Value]) -> Vec<String> {
+pub fn containers(pods: &[Value]) -> Vec<String> {
     let mut found: Vec<String> = pods
         .iter()
         .map(|pod| {

@@ -52,14 +52,14 @@ fn is_boundary(text: &str) -> bool {
 }
 
 /// The boundaries of a run that went well.
-fn boundaries(run: &Run) -> Vec<String> {
+pub fn boundaries(run: &Run) -> Vec<String> {
     let found: Vec<String> = run.stderr.lines().filter_map(told).filter(|text| is_boundary(text)).collect();
     assert!(found.len() >= 4, "few boundaries: {found:?}\n{run}");
     found
 }
 
 /// Lets a program run to a boundary, hits it there, and waits for its end.
-fn hit(mut running: Background, boundary: &str, signal: Signal) -> Run {
+pub fn hit(mut running: Background, boundary: &str, signal: Signal) -> Run {
     let reached = running.until_line(|line| told(line).is_some_and(|text| text == boundary));
     assert!(reached, "it did not come to «{boundary}»\n{}", running.end());
     running.signal(signal);

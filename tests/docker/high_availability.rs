@@ -1,7 +1,7 @@
 //! Several control planes under a client that writes all the time: what is lost is borne, made anew, added and taken
 //! away, and no write that was acknowledged is lost.
 
-mod etcd;
+pub mod etcd;
 mod writer;
 #[path = "../shared/writes.rs"]
 mod writes;

@@ -27,6 +27,7 @@ mod crash;
 mod crash_loop;
 mod daemon;
 mod dashboard;
+mod faults;
 mod gc;
 mod hammer;
 mod high_availability;
@@ -102,6 +103,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("lifecycle", lifecycle::CASES),
     ("high_availability", high_availability::CASES),
     ("ports", ports::CASES),
+    ("faults", faults::CASES),
     ("daemon", daemon::CASES),
     ("readme", readme::CASES),
     ("up", up::CASES),

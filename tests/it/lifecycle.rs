@@ -490,6 +490,159 @@ async fn a_port_that_somebody_took() {
     ");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_address_that_somebody_took() {
+    let env = created("--workers 1").await;
+    assert_eq!(env.knarr("stop dev").await.status, 0);
+    let network = env.engine.spec("dev-worker").expect("it is there").network;
+    let address = network.as_ref().and_then(|network| network.address).expect("a fixed one");
+    env.engine.add_image("busybox", &Labels::new());
+    let thief = ContainerSpec { name: "thief".into(), image: "busybox".into(), network, ..ContainerSpec::default() };
+    env.engine.create_container(&thief).await.expect("made");
+    env.engine.start_container("thief").await.expect("started");
+    let _filters = filtered();
+    let told = env.knarr("start dev").await.to_string().replace(&address.to_string(), "ADDRESS");
+    insta::assert_snapshot!(told, @r"
+    $ knarr start dev
+    --- stderr ---
+    failed: dev: starting 2 nodes (TIME)
+    error: node `dev-worker` cannot start: its address is taken
+      caused by: Address already in use
+      caused by: container `thief` has the address ADDRESS
+      nodes that could be started run; nothing is lost
+    hint: move that container away with `docker network disconnect knarr-dev thief`
+    hint: then go on with `knarr start dev`
+    --- exit status 4 ---
+    ");
+    env.engine.remove_container("thief").await.expect("removed");
+    assert_eq!(env.knarr("start dev").await.status, 0);
+    assert_eq!(state(&env).await, State::Running);
+}
+
+/// A balancer holds nothing but its port: it gets another one, and the user's entry follows.
+#[tokio::test(start_paused = true)]
+async fn the_port_of_a_balancer_that_somebody_took() {
+    let env = created("--control-planes 3").await;
+    let published = |env: &Env| env.engine.spec("dev-balancer").expect("it is there").ports[0].clone();
+    let (port, left, kubeconfig) = (published(&env), env.left(), env.kubeconfig());
+    assert_eq!(env.knarr("stop dev").await.status, 0);
+    env.engine.take_port(port.host_address, port.host_port);
+    let run = env.knarr("start dev").await;
+    assert_eq!(run.status, 0, "{run}");
+    let now = published(&env);
+    assert_ne!(now.host_port, port.host_port);
+    let warning = format!(
+        "warning: port {} is taken: the API of cluster `dev` moves to https://127.0.0.1:{}",
+        port.host_port, now.host_port
+    );
+    assert!(run.stderr.contains(&warning), "{run}");
+    assert!(run.stderr.contains("brought the kubeconfig entry of cluster `dev` up to date"), "{run}");
+    let moved = kubeconfig.replace(&format!(":{}", port.host_port), &format!(":{}", now.host_port));
+    assert_eq!((env.kubeconfig(), env.left()), (moved, left));
+    let found = cluster::find(&env.engine, "dev").await.expect("it is there");
+    let recalled = cluster::recall(&env.engine, &found).await.expect("told");
+    assert_eq!(recalled.layout.api.port(), now.host_port);
+    assert!(recalled.behind.is_empty() && recalled.missing.is_empty(), "{recalled:?}");
+    assert_eq!(env.knarr("restart dev").await.status, 0, "it stays there");
+    assert_eq!(published(&env).host_port, now.host_port);
+}
+
+/// Cut off at any call, the move of a balancer is completed by the same verb, or by the repair that it names; and who has
+/// not heard of it is told by a repair.
+#[tokio::test(start_paused = true)]
+async fn a_move_of_the_balancer_that_is_cut_off() {
+    let stolen = async || {
+        let env = created("--control-planes 3").await;
+        let port = env.engine.spec("dev-balancer").expect("it is there").ports[0].clone();
+        assert_eq!(env.knarr("stop dev").await.status, 0);
+        env.engine.take_port(port.host_address, port.host_port);
+        env
+    };
+    let good = stolen().await;
+    let begin = good.engine.calls().len();
+    assert_eq!(good.knarr("start dev").await.status, 0);
+    let calls = good.engine.calls();
+    for call in calls[begin..].iter().filter(|call| call.changes()) {
+        let env = stolen().await;
+        env.engine.inject(When::Call(call.number), How::LoseAnswer(EngineErrorKind::TimedOut));
+        let run = env.knarr("start dev").await;
+        let again = env.knarr("start dev").await;
+        let way_out = again.stderr.contains("make it whole with `knarr repair dev`");
+        assert!(again.status == 0 || way_out, "call {} ({call})\n{run}\n{again}", call.number);
+        let repaired = env.knarr("repair dev").await;
+        assert_eq!(repaired.status, 0, "{run}\n{again}\n{repaired}");
+        assert_eq!(state(&env).await, State::Running, "call {} ({call})\n{run}\n{again}", call.number);
+        let found = cluster::find(&env.engine, "dev").await.expect("it is there");
+        let recalled = cluster::recall(&env.engine, &found).await.expect("told");
+        assert_eq!(found.api().expect("published").port(), recalled.layout.api.port(), "{run}\n{again}\n{repaired}");
+        assert!(recalled.behind.is_empty() && recalled.missing.is_empty(), "{recalled:?}\n{run}\n{again}");
+    }
+}
+
+/// etcd's own log tells why it does not come up: in place of its last lines, what that means and what to do.
+#[tokio::test(start_paused = true)]
+async fn data_that_etcd_cannot_use() {
+    let damaged = r#"{"level":"panic","msg":"failed to open database","path":"/var/lib/etcd/member/snap/db","error":"invalid database"}"#;
+    let env = created("").await;
+    assert_eq!(env.knarr("stop dev").await.status, 0);
+    let engine = env.engine.clone();
+    env.engine.on_exec(move |node, exec| match exec.argv.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["tail", "-c", ..] => crate::env::printed(format!("knarr-node: etcd started as process 9\n{damaged}\n")),
+        ["sh", _, script] if script.starts_with("df ") => crate::env::printed("1048576 481296384\noom_kill 0\n"),
+        _ => crate::env::agent(&engine, node, exec, |status| {
+            let etcd = status.components.iter_mut().find(|c| c.name == "etcd").expect("it is there");
+            (etcd.ready, etcd.recent_exits, etcd.last_exit) = (false, 3, Some("exit status 2".into()));
+        }),
+    });
+    let _filters = filtered();
+    insta::assert_snapshot!(env.knarr("start dev").await, @r"
+    $ knarr start dev
+    --- stderr ---
+    dev: started 1 node (TIME)
+    failed: dev: waiting for the API server (TIME)
+    error: the data of etcd on `dev-control-plane` is damaged
+      caused by: `/var/lib/etcd/member/snap/db`: invalid database
+      caused by: `etcd` on `dev-control-plane` dies again and again
+      nothing was deleted: what is left lies in volume `dev-control-plane-var`
+    hint: keep a copy of it with `docker cp dev-control-plane:/var/lib/etcd COPY`
+    hint: put a copy from before in its place and go on with `knarr start dev`, or begin anew with `knarr delete cluster dev` and `knarr create cluster dev`
+    --- exit status 1 ---
+    ");
+    let status = env.knarr("status dev").await;
+    let lines: Vec<&str> = status.stdout.lines().take(4).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    cluster dev is Degraded
+      `etcd` on `dev-control-plane`: exit status 2
+      the disk of `dev-control-plane` is full: 1 of 459 MiB at /var are free
+      the data of etcd on `dev-control-plane` is damaged: `/var/lib/etcd/member/snap/db`: invalid database
+    ");
+    assert!(status.stderr.contains("docker system prune"), "{status}");
+}
+
+/// A component that the kernel has ended is told from one that somebody has killed.
+#[tokio::test(start_paused = true)]
+async fn a_component_out_of_memory() {
+    let env = created("").await;
+    let _filters = filtered();
+    for (kills, wanted) in [(1, "signal 9 (SIGKILL); out of memory"), (0, "signal 9 (SIGKILL)")] {
+        let engine = env.engine.clone();
+        env.engine.on_exec(move |node, exec| match exec.argv.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["sh", _, script] if script.starts_with("df ") => {
+                crate::env::printed(format!("99000000000 481296384\noom_kill {kills}\n"))
+            }
+            _ => crate::env::agent(&engine, node, exec, |status| {
+                let server = status.components.iter_mut().find(|c| c.name == "kube-apiserver").expect("it is there");
+                (server.restarts, server.last_exit) = (1, Some("signal 9 (SIGKILL)".into()));
+            }),
+        });
+        let run = env.knarr("status dev").await;
+        assert_eq!(run.status, 0, "{run}");
+        let line = run.stdout.lines().find(|line| line.contains("kube-apiserver ")).expect("a row");
+        assert!(line.ends_with(&format!("ready  1         {wanted}")), "{run}");
+        assert!(run.stdout.contains("LAST END"), "{run}");
+    }
+}
+
 /// Gives the nodes certificates that end three minutes from now: made a year ago, as those of an old cluster are.
 async fn age(env: &Env, left: time::Duration) {
     let cluster = cluster::find(&env.engine, "dev").await.expect("it is there");
