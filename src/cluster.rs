@@ -53,7 +53,8 @@ impl Cluster {
     pub fn control_plane(&self) -> Result<&ContainerInfo> {
         self.first_control_plane().ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("cluster `{}` has no control plane", self.name))
-                .cause("a creation or deletion was cut off")
+                .cause("its container is gone, or a creation or deletion was cut off")
+                .hint(format!("if it ever ran, make it anew from its volume with `knarr repair {}`", self.name))
                 .hint(format!("remove what is left with `knarr delete cluster {}`", self.name))
         })
     }

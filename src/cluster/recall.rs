@@ -45,7 +45,8 @@ pub async fn recall<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Recalled
     let known = |name: &str| newest.node(name).is_some();
     let stranger = |node: &ContainerInfo| Some(Stranger { name: node.name.clone(), role: role(node)? });
     let strangers = cluster.nodes.iter().filter(|node| !known(&node.name)).filter_map(stranger).collect();
-    let old = told.iter().filter(|(_, layout)| layout.generation < newest.generation).map(|(node, _)| *node);
+    // Also one that knows another layout of the same generation: two changes came at once.
+    let old = told.iter().filter(|(_, layout)| *layout != newest).map(|(node, _)| *node);
     let untold = old.chain(refused.iter().map(|(node, _)| *node));
     let mut behind: Vec<String> = untold.filter(|node| known(node) && !missing.contains(node)).cloned().collect();
     if let Some(balancer) = cluster.balancer().filter(|balancer| newest.balancer && ran(balancer))

@@ -3,7 +3,7 @@
 use super::Cluster;
 use crate::engine::{ContainerSpec, Engine, MountSource, MountSpec, VolumeInfo};
 use crate::error::Result;
-use crate::image::versions;
+use crate::image::{self, versions};
 use crate::plan::names;
 use crate::spec::Role;
 
@@ -24,9 +24,13 @@ pub async fn salvage<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Option<
     let Some(node) = only.name.strip_suffix(&names::volume("")) else { return Ok(None) };
     // It never runs, so any image will do that is here.
     let other = cluster.containers().next().map(|container| container.image.clone());
+    let image = other.unwrap_or_else(versions::default_reference);
+    if engine.find_image(&image).await?.is_none() {
+        return Err(image::missing(&image).context(format!("cannot read volume `{}`", only.name)));
+    }
     let spec = ContainerSpec {
         name: names::aside(node),
-        image: other.unwrap_or_else(versions::default_reference),
+        image,
         labels: only.labels.clone(),
         capabilities: Some(Vec::new()),
         mounts: vec![MountSpec {

@@ -20,6 +20,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::Kubernetes;
 use crate::plan::{layout, names};
 
+/// How long addons that nobody waits for may take to be applied.
+const UNWATCHED: Duration = Duration::from_secs(60);
+
 /// Runs `knarr addons list`, `enable` or `disable`.
 pub async fn run(session: &Session<impl Engine>, what: Addons) -> Result<()> {
     match what {
@@ -197,12 +200,14 @@ pub(super) async fn switch_on(session: &Session<impl Engine>, args: &Enable) -> 
     let step = session.steps().start(format!("switching on {list}"));
     let progress = |what: &str| step.progress(what);
     let mut last = Vec::new();
+    let bound = if args.wait.is_zero() { UNWATCHED } else { args.wait };
     let work = async {
         addons::apply(&*kubernetes, objects, &progress).await?;
-        state::until_ready(&*kubernetes, &chosen, &progress, &mut last).await
+        let awaited: &[&'static Addon] = if args.wait.is_zero() { &[] } else { &chosen };
+        state::until_ready(&*kubernetes, awaited, &progress, &mut last).await
     };
-    let Ok(ready) = tokio::time::timeout(args.wait, work).await else {
-        let wait = humantime::format_duration(args.wait);
+    let Ok(ready) = tokio::time::timeout(bound, work).await else {
+        let wait = humantime::format_duration(bound);
         return Err(Error::new(ErrorKind::NotReady, format!("{list} did not become ready within {wait}"))
             .details(last)
             .state("what was applied stays, and may still become ready")

@@ -1,4 +1,4 @@
-//! Makes a living cluster what a config file says: load → compare → refuse or ask → grow, mark, close, open, shrink, switch.
+//! Makes a living cluster what a config file says: load → compare → refuse or ask → close, grow, mark, open, shrink, switch.
 //!
 //! Each of these is the verb that a person would type for it, so each fails, is taken back or is completed as that verb is;
 //! what is left of the difference is what the same command does next.
@@ -22,9 +22,9 @@ use crate::image::versions;
 use crate::kubernetes::{Selection, kinds};
 use crate::plan::layout::Layout;
 use crate::plan::{Difference, Line, NewNode, Sides, Verb, Wish};
+use crate::spec::ClusterSpec;
 use crate::spec::ports::HostPort;
 use crate::spec::values::PortMapping;
-use crate::spec::{ClusterSpec, limits};
 
 /// What became of the cluster.
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ pub async fn run(session: &Session<impl Engine>, args: Apply) -> Result<()> {
         return create::carry_out(session, spec, &written, &creation).await;
     }
     let comparing = compare(session, &spec, &args);
-    let (found, difference) = session.unless_interrupted(stopped, comparing).await.map_err(untouched)?;
+    let (mut found, difference) = session.unless_interrupted(stopped, comparing).await.map_err(untouched)?;
     if !written.is_empty() {
         session.note(format!(
             "the file's manifests are for new clusters and are left alone; apply them with `knarr kubectl --name {} apply`",
@@ -62,16 +62,38 @@ pub async fn run(session: &Session<impl Engine>, args: Apply) -> Result<()> {
         changed: !args.manner.dry_run && !difference.is_empty(),
         difference: &difference.lines,
     };
-    if !show(session, &done, &difference, &args).await? {
-        return Ok(());
+    match show(session, &done, &difference, &args).await? {
+        Go::No => return Ok(()),
+        Go::Yes => {}
+        // A person may take minutes.
+        Go::Asked => {
+            let comparing = compare(session, &spec, &args);
+            let (now, again) = session.unless_interrupted(stopped, comparing).await.map_err(untouched)?;
+            if again != difference {
+                return Err(Error::failed(format!("cluster `{}` has changed since you were asked", done.cluster))
+                    .state("nothing was changed")
+                    .hint("see what lies between it and the file now with the same command"));
+            }
+            found = now;
+        }
     }
-    carry_out(session, found, &difference, &args).await?;
+    let rest = format!("then go on with the rest by `knarr apply -f {} --name {}`", args.file, done.cluster);
+    carry_out(session, found, &difference, &args).await.map_err(|e| e.hint(rest))?;
     session.note(format!("cluster `{}` is what the file says", done.cluster));
     if session.json() { session.print_json(&done) } else { Ok(()) }
 }
 
+/// Whether the difference shall be done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Go {
+    No,
+    Yes,
+    /// A person said so.
+    Asked,
+}
+
 /// Tells the difference, and whether it shall be done.
-async fn show(session: &Session<impl Engine>, done: &Done<'_>, difference: &Difference, args: &Apply) -> Result<bool> {
+async fn show(session: &Session<impl Engine>, done: &Done<'_>, difference: &Difference, args: &Apply) -> Result<Go> {
     let text = || table(&difference.lines.iter().map(Line::cells).collect::<Vec<_>>());
     if difference.is_empty() {
         session.note(format!("cluster `{}` is what the file says already", done.cluster));
@@ -81,10 +103,10 @@ async fn show(session: &Session<impl Engine>, done: &Done<'_>, difference: &Diff
         session.note(format!("cluster `{}` differs from the file, and changes:\n{}", done.cluster, text()));
     }
     if difference.is_empty() || args.manner.dry_run {
-        return if session.json() { session.print_json(done) } else { Ok(()) }.map(|()| false);
+        return if session.json() { session.print_json(done) } else { Ok(()) }.map(|()| Go::No);
     }
     if args.yes || difference.lines.is_empty() {
-        return Ok(true);
+        return Ok(Go::Yes);
     }
     let asked = session.confirm(&format!("change cluster `{}`?", done.cluster)).await.map_err(|e| {
         let e = untouched(e);
@@ -97,7 +119,7 @@ async fn show(session: &Session<impl Engine>, done: &Done<'_>, difference: &Diff
     if !asked {
         session.note("nothing was changed");
     }
-    Ok(asked)
+    Ok(if asked { Go::Asked } else { Go::No })
 }
 
 /// Finds the cluster and what lies between it and the config; whatever cannot be done is an error now, all of it.
@@ -109,6 +131,11 @@ async fn compare<E: Engine>(session: &Session<E>, spec: &ClusterSpec, args: &App
     let (nodes, on) =
         futures::future::try_join(kubernetes.list(&kinds::NODE, Selection::default()), state::look(&*kubernetes))
             .await?;
+    for found in &on {
+        if let state::State::Failing { reason, .. } = &found.state {
+            session.warn(format!("addon `{}` fails: {reason}", found.addon.name));
+        }
+    }
     let on = on.into_iter().filter(|found| found.state != state::State::Off);
     let on: Chosen = on.map(|found| (found.addon.name, found.settings)).collect();
     let sides = Sides {
@@ -128,10 +155,11 @@ async fn compare<E: Engine>(session: &Session<E>, spec: &ClusterSpec, args: &App
         let moves = |closed: &HostPort| (Some(closed.port), closed.protocol) == (port.host_port, port.protocol);
         !difference.closed.iter().any(moves)
     };
-    let fresh: Vec<PortMapping> = opened.iter().map(|(_, port)| port).filter(fresh).cloned().collect();
+    let made_with = difference.added.iter().flat_map(NewNode::ports).filter(|port| port.host_port.is_some());
+    let fresh: Vec<PortMapping> = opened.iter().map(|(_, port)| port).chain(made_with).filter(fresh).cloned().collect();
     port::must_be_free(session, &found, &fresh).await?;
     if !difference.added.is_empty() {
-        fits(spec, &*found.engine).await?;
+        create::must_fit(spec, &found.engine.info().await?, "nothing was changed")?;
     }
     if !difference.removed.is_empty() {
         // By then no port leads to them any more.
@@ -155,6 +183,7 @@ fn possible(difference: &Difference, spec: &ClusterSpec, file: &str) -> Result<(
         return Ok(());
     }
     let name = &spec.name;
+    let file = if file == "-" { "FILE" } else { file };
     let again = format!("`knarr delete cluster {name}` and `knarr create cluster --config {file}`");
     Err(Error::new(ErrorKind::Config, format!("cluster `{name}` cannot become what the config says while it lives"))
         .details(difference.refused.clone())
@@ -162,18 +191,8 @@ fn possible(difference: &Difference, spec: &ClusterSpec, file: &str) -> Result<(
         .hint(format!("for all else make the cluster anew with {again}, which ends all that runs in it")))
 }
 
-/// An error if a new node may use more than there is.
-async fn fits(spec: &ClusterSpec, engine: &impl Engine) -> Result<()> {
-    let info = engine.info().await?;
-    let beyond = limits::beyond(spec, info.cpus, info.memory);
-    if beyond.is_empty() {
-        return Ok(());
-    }
-    let error = Error::new(ErrorKind::Environment, "Docker's machine is smaller than the limits of nodes");
-    Err(beyond.into_iter().fold(error, Error::cause))
-}
-
-/// First what comes, then what goes: at no moment has the cluster less than before and after.
+/// First what comes, then what goes, so that the work always has a place to be. Ports alone are closed first: one that goes
+/// to another node must be free.
 async fn carry_out<E: Engine>(
     session: &Session<E>,
     mut found: Found<E>,
@@ -181,6 +200,11 @@ async fn carry_out<E: Engine>(
     args: &Apply,
 ) -> Result<()> {
     let (name, manner) = (found.cluster.name.clone(), &Manner { dry_run: false, ..args.manner.clone() });
+    if !difference.closed.is_empty() {
+        let target = found.recalled.layout.closing(&difference.closed)?;
+        port::carry_out(session, &found, Verb::Close, target, false).await?;
+        found = find(session, &name).await?;
+    }
     if !difference.added.is_empty() {
         let new = with_ports(&difference.added)?;
         grow(session, &found, &new, manner).await?;
@@ -191,11 +215,6 @@ async fn carry_out<E: Engine>(
         let marks = difference.marked.iter().map(|marked| (marked.node.clone(), marked.marks.clone())).collect();
         let wish = Wish { marks, ..wish(Verb::Mark, target, &found, manner) };
         reshape(session, &found, wish, manner).await?;
-        found = find(session, &name).await?;
-    }
-    if !difference.closed.is_empty() {
-        let target = found.recalled.layout.closing(&difference.closed)?;
-        port::carry_out(session, &found, Verb::Close, target, false).await?;
         found = find(session, &name).await?;
     }
     if !difference.opened.is_empty() {

@@ -205,7 +205,7 @@ async fn preflight<E: Engine>(
     let reference = spec.image.as_str();
     let found = image::find_or_pull(engine, &session.steps(), session.outside.interrupt.token(), reference).await?;
     image::check(&found.ok_or_else(|| image::missing(reference))?, reference, &info.arch)?;
-    must_fit(spec, info)?;
+    must_fit(spec, info, "nothing was created")?;
     let facts = Facts::of(info, (session.outside.host)(), session.environment.all.clone(), Demand::of(spec));
     doctor::preflight(&facts).into_result()
 }
@@ -226,13 +226,14 @@ fn must_be_new(existing: &[Cluster], name: &str) -> Result<()> {
 }
 
 /// An error if a node may use more than there is: Docker refuses it, or Kubernetes would count on what is not there.
-fn must_fit(spec: &ClusterSpec, info: &EngineInfo) -> Result<()> {
+/// `state` says what came of it then.
+pub(super) fn must_fit(spec: &ClusterSpec, info: &EngineInfo, state: &str) -> Result<()> {
     let beyond = limits::beyond(spec, info.cpus, info.memory);
     if beyond.is_empty() {
         return Ok(());
     }
     let error = Error::new(ErrorKind::Environment, "Docker's machine is smaller than the limits of nodes")
-        .state("nothing was created")
+        .state(state)
         .hint("ask for less by `--cpus` and `--memory`, or by `cpus:` and `memory:` of the nodes in the config file");
     Err(beyond.into_iter().fold(error, Error::cause))
 }

@@ -218,7 +218,16 @@ async fn relocate<E: Engine>(
         let access = keys.access.clone().map(|access| Access { url: url(&target), ..access });
         let plan = Plan::relocate(&living, target, !wish.wait.is_zero());
         match execute::change(context, &plan, Keys { access, pki: Some(&pki) }, patience(wish)).await {
-            Ok(_) => return Ok(()),
+            // What else met a taken port meanwhile is told of.
+            Ok(_) => {
+                let now = cluster::find(engine, &cluster.name).await?;
+                let living = cluster::recall(engine, &now).await?.living(&now);
+                let rest = execute::change(context, &self::plan(&living, wish), keys, patience(wish)).await;
+                return match rest {
+                    Ok(_) => Ok(()),
+                    Err(failed) => Err(holder::named(engine, &now, *failed).await),
+                };
+            }
             Err(again) => failed = *again,
         }
     }

@@ -31,13 +31,16 @@ pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
     };
     let (engine, salvaged) = session.unless_interrupted(STOPPED, salvaging).await.map_err(untouched)?;
     let outcome = mend(session, &name, &args.manner).await;
-    if let Some(container) = salvaged {
-        // What is carried out removes it itself.
-        if let Some(left) = engine.inspect_container(&container).await? {
-            engine.remove_container(&left.id).await?;
+    let Some(container) = salvaged else { return outcome };
+    // A repair that is carried out removes it itself.
+    let clearing = async {
+        match engine.inspect_container(&container).await? {
+            Some(left) => engine.remove_container(&left.id).await,
+            None => Ok(()),
         }
-    }
-    outcome
+    };
+    let cleared = clearing.await.map_err(|e| Error::from(e).context(format!("`{container}` is left")));
+    outcome.and(cleared)
 }
 
 async fn mend(session: &Session<impl Engine>, name: &str, manner: &Manner) -> Result<()> {

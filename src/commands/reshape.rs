@@ -173,7 +173,10 @@ async fn undo<E: Engine, F: Future<Output = Result<execute::Created>>>(
     let new = new.filter(|node| old.node(node.spec.name.as_str()).is_none());
     let new = new.map(|node| Stranger { name: node.spec.name.to_string(), role: node.spec.role });
     let strangers: Vec<Stranger> = new.chain(recalled.strangers.iter().cloned()).filter(ours).collect();
-    let living = Living { layout: target.clone(), ..recalled.living(&cluster) };
+    let mut living = Living { layout: target.clone(), ..recalled.living(&cluster) };
+    // What another run has made meanwhile is not ours to take back.
+    living.unborn.retain(|name| made.contains(name));
+    living.helpers.retain(|name| made.contains(name) || target.containers().any(|other| other == *name));
     let back = Wish {
         verb: Verb::Repair,
         // Whatever each was told, it is told again.

@@ -14,7 +14,7 @@ use crate::kubernetes::Kubernetes;
 use crate::node::data_folder;
 use crate::node::paths::ETCD_DATA;
 use crate::node::render;
-use crate::plan::layout::Layout;
+use crate::plan::layout::{Layout, NodeLayout};
 use crate::plan::{Milestone, Verb, names};
 
 impl<E: Engine> Run<'_, E> {
@@ -88,9 +88,13 @@ impl<E: Engine> Run<'_, E> {
         if !matches!(self.plan.verb, Verb::Start | Verb::Restart) {
             return Ok(());
         }
-        for node in self.plan.present().filter(|node| node.etcd.is_some()) {
+        // The others may live the life in which they were made, and began with nothing.
+        let started = |node: &&NodeLayout| self.plan.starts(node.spec.name.as_str());
+        for node in self.plan.present().filter(|node| node.etcd.is_some()).filter(started) {
             let name = node.spec.name.as_str();
-            if let Some(folder) = etcd::began_empty(&etcd_log(&*self.context.engine, name).await) {
+            let container = self.context.engine.inspect_container(name).await?;
+            let since = container.map_or(i64::MAX, |container| container.started);
+            if let Some(folder) = etcd::began_empty(&etcd_log(&*self.context.engine, name).await, since) {
                 let why = format!("`{folder}` was not there: etcd has begun anew, without any");
                 return Err(damaged(&self.plan.layout, name, &why, None));
             }

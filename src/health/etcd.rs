@@ -1,6 +1,8 @@
 //! What etcd's own log says of data that it cannot use. etcd never says «damaged»: it says it in a dozen ways.
 
 use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// What `knarr-node` writes into a component's log at each of its starts.
 const STARTED: &str = "knarr-node: etcd started as process";
@@ -51,9 +53,14 @@ fn of_one_life(life: &str) -> Option<String> {
     Some(format!("`{folder}/snap/db` cannot be read: {words}"))
 }
 
-/// Where the last life of etcd in this log found no data and began with none; none if it had some.
-pub fn began_empty(log: &str) -> Option<String> {
-    let life = log.rsplit(STARTED).next()?;
+/// Where the last life of etcd in this log found no data and began with none; none if it had some, or if it began before
+/// `since`, in seconds since 1970: then the next one has not come to it yet.
+pub fn began_empty(log: &str, since: i64) -> Option<String> {
+    let (before, life) = log.rsplit_once(STARTED)?;
+    let when = OffsetDateTime::parse(before.lines().next_back()?.trim(), &Rfc3339).ok()?;
+    if when.unix_timestamp() < since {
+        return None;
+    }
     let mut events = life.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let start = events.find(|event| event["msg"] == "starting an etcd server")?;
     (start["member-initialized"] == false).then(|| format!("{}/wal", start["member-dir"].as_str().unwrap_or_default()))
@@ -112,8 +119,10 @@ mod tests {
 
     #[test]
     fn only_the_last_life_tells_of_a_beginning() {
-        assert_eq!(began_empty(&life(false, "")).as_deref(), Some("/var/lib/etcd/member/wal"));
-        assert_eq!(began_empty(&(life(false, "") + &life(true, ""))), None);
-        assert_eq!(began_empty("no log"), None);
+        let start = 1_795_886_345;
+        assert_eq!(began_empty(&life(false, ""), start).as_deref(), Some("/var/lib/etcd/member/wal"));
+        assert_eq!(began_empty(&life(false, ""), start + 1), None, "the next life has not begun");
+        assert_eq!(began_empty(&(life(false, "") + &life(true, "")), start), None);
+        assert_eq!(began_empty("no log", start), None);
     }
 }

@@ -347,18 +347,23 @@ impl Kubernetes for KubeClient {
     fn mark_node<'a>(&'a self, node: &'a str, marks: &'a Marks, progress: Progress<'a>) -> BoxFuture<'a, Result<()>> {
         async move {
             let nodes = self.api(&super::kinds::NODE, None);
-            self.insist(&format!("mark node {node}"), progress, || async {
-                let found = nodes.get(node).await?;
+            let what = format!("mark node {node}");
+            let marked = self.insist(&what, progress, || async {
+                let Some(found) = nodes.get_opt(node).await? else { return Ok(None) };
                 let before = objects::taints(&json!({"spec": found.data["spec"]}));
                 // With the version that was read: taints are a list, and Kubernetes itself changes it too.
                 let body = json!({
                     "metadata": {"resourceVersion": found.resource_version(), "labels": marks.labels},
                     "spec": {"taints": marks.taints_after(&before)},
                 });
-                nodes.patch(node, &PatchParams::default(), &Patch::Merge(&body)).await
-            })
-            .await
-            .map(drop)
+                nodes.patch(node, &PatchParams::default(), &Patch::Merge(&body)).await.map(Some)
+            });
+            if marked.await?.is_some() {
+                return Ok(());
+            }
+            Err(Error::new(ErrorKind::NotFound, format!("there is no Node `{node}`"))
+                .cause("somebody deleted it; its kubelet registers it when it starts")
+                .hint(format!("let it start again with `docker restart {node}`")))
         }
         .boxed()
     }

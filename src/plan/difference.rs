@@ -193,6 +193,9 @@ impl Difference {
         let mut open: Vec<OpenPort> = layout.open_ports().into_iter().filter(|port| port.node == name).collect();
         // The API's is another key's.
         open.retain(|port| port.node_port != API_PORT);
+        let mut wanted: Vec<&PortMapping> = wanted.iter().collect();
+        // One that leaves the host's port open takes what the others leave.
+        wanted.sort_by_key(|port| port.host_port.is_none());
         for port in wanted {
             let same = |open: &OpenPort| {
                 (open.host_address, open.node_port, open.protocol)

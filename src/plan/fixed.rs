@@ -76,8 +76,13 @@ pub(super) fn of_node(has: &NodeSpec, wanted: &NodeSpec) -> Vec<String> {
     let size = "a kubelet learns the size of its node when that starts";
     let cpus = |limits: Limits| limits.milli_cpus.map_or_else(String::new, limits::show_cpus);
     let memory = |limits: Limits| limits.memory_bytes.map_or_else(String::new, limits::show_memory);
-    compare("cpus", cpus(wanted.limits), cpus(has.limits), size);
-    compare("memory", memory(wanted.limits), memory(has.limits), size);
+    // As of what else flags of the creation say, a silent config asks for nothing.
+    if wanted.limits.milli_cpus.is_some() {
+        compare("cpus", cpus(wanted.limits), cpus(has.limits), size);
+    }
+    if wanted.limits.memory_bytes.is_some() {
+        compare("memory", memory(wanted.limits), memory(has.limits), size);
+    }
     compare("extraMounts", json(&wanted.mounts), json(&has.mounts), OF_CONTAINERS);
     all
 }

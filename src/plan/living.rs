@@ -212,9 +212,22 @@ impl Plan {
             Verb::Unpause => format!("knarr unpause {cluster}"),
             Verb::Renew => format!("knarr certs renew {cluster}"),
             Verb::Shrink => format!("knarr node delete --name {cluster} {}", self.leaving().join(" ")),
-            Verb::Close => format!("knarr port remove --name {cluster} PORT…"),
+            Verb::Close => format!("knarr port remove --name {cluster} {}", self.closing().join(" ")),
             Verb::Grow | Verb::Open | Verb::Repair | Verb::Mark => format!("knarr repair {cluster}"),
         }
+    }
+
+    /// The ports of the host that are closed, as commands name them.
+    fn closing(&self) -> Vec<String> {
+        let steps = self.phases.iter().flat_map(|phase| &phase.steps);
+        let changes = steps.filter_map(|step| if let Step::Change(change) = step { Some(change) } else { None });
+        changes.filter_map(|change| names::forwarded(self.layout.name(), &change.node)).collect()
+    }
+
+    /// Whether it starts this node.
+    pub fn starts(&self, node: &str) -> bool {
+        let mut steps = self.phases.iter().flat_map(|phase| &phase.steps);
+        steps.any(|step| matches!(step, Step::Change(change) if change.node == node && change.action == Action::Start))
     }
 
     /// The nodes that go.

@@ -44,6 +44,12 @@ pub fn forwarder(cluster: &str, forwarder: &Forwarder) -> String {
     format!("{cluster}-port-{}-{}", forwarder.host_port, forwarder.protocol)
 }
 
+/// The port that a container of [`forwarder`] passes on, as commands name it.
+pub fn forwarded(cluster: &str, container: &str) -> Option<String> {
+    let (port, protocol) = container.strip_prefix(&format!("{cluster}-port-"))?.split_once('-')?;
+    Some(format!("{port}/{protocol}"))
+}
+
 /// What the container of a node is called while another takes its place.
 pub fn aside(node: &str) -> String {
     format!("{node}-before")

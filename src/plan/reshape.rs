@@ -83,7 +83,7 @@ impl Plan {
             let up: Vec<String> = living.containers(is_up).into_iter().filter(|name| stays(new, name)).collect();
             let doing = "making sure that Docker brings back";
             phases.extend(acting(new, doing, "made sure that Docker brings back", &up, &Action::Keep));
-            phases.extend(clearing(living));
+            phases.extend(clearing(living, wish));
         }
         // What the first control plane and the balancer know by now; the others know what they were told before.
         let mut known = old.clone();
@@ -213,10 +213,12 @@ fn waking(living: &Living, new: &Layout) -> Vec<Phase> {
     unpausing.into_iter().chain(acting(new, "starting", "started", &stopped, &Action::Start)).collect()
 }
 
-/// Removes containers that never ran, and helpers that no layout has, without any data.
-fn clearing(living: &Living) -> Option<Phase> {
+/// Removes containers that never ran, and helpers that no layout has, without any data. One that was set aside may be all
+/// that tells the authorities' keys, and goes last.
+fn clearing(living: &Living, wish: &Wish) -> Option<Phase> {
     let surplus = |helper: &&String| !stays(&living.layout, helper) && living.states.contains_key(*helper);
-    let all = living.unborn.iter().chain(living.helpers.iter().filter(surplus));
+    let unborn = living.unborn.iter().filter(|name| !is_aside(wish, name));
+    let all = unborn.chain(living.helpers.iter().filter(surplus));
     let steps: Vec<Step> = all.map(|name| change(name, Action::Discard { data: false })).collect();
     let what = super::some(steps.len(), "half-made container");
     (!steps.is_empty()).then(|| phase(format!("removing {what}"), format!("removed {what}"), steps))
@@ -323,7 +325,8 @@ fn lost<'w>(living: &Living, wish: &'w Wish) -> Vec<&'w NodeLayout> {
 /// The control planes among them whose members join etcd. The only one of a cluster has nobody to join: it goes on with
 /// the data of its volume.
 fn joining<'w>(living: &Living, wish: &'w Wish) -> Vec<&'w str> {
-    let joins = |node: &&&NodeLayout| node.etcd.as_ref().is_some_and(|start| start.joins);
+    let several = wish.target.control_planes().count() > 1;
+    let joins = |node: &&&NodeLayout| several && node.etcd.as_ref().is_some_and(|start| start.joins);
     let lost = lost(living, wish);
     let planes: Vec<&str> = lost.iter().filter(joins).map(|node| name(node)).collect();
     planes.into_iter().chain(wish.broken.iter().map(String::as_str)).collect()

@@ -8,7 +8,7 @@ use knarr_contract::Role;
 use super::layout::{EtcdStart, Layout, NodeLayout, nth, quarter};
 use super::{Marked, names, settle};
 use crate::error::{Error, ErrorKind};
-use crate::spec::values::NodeName;
+use crate::spec::values::{NodeName, PortMapping};
 use crate::spec::{Limits, NodeSpec};
 
 /// A node to add; its address and its pods' addresses are chosen.
@@ -21,6 +21,14 @@ pub enum NewNode {
 }
 
 impl NewNode {
+    /// The ports of the host that it is made with.
+    pub fn ports(&self) -> &[PortMapping] {
+        match self {
+            Self::Plain(_) => &[],
+            Self::Described(spec) => &spec.ports,
+        }
+    }
+
     const fn role(&self) -> Role {
         match self {
             Self::Plain(role) => *role,

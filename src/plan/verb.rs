@@ -82,10 +82,10 @@ impl Verb {
             | Self::Renew
             | Self::Grow
             | Self::Shrink
-            | Self::Open
-            | Self::Close
             | Self::Repair
             | Self::Mark => "become usable",
+            Self::Open => "open its ports",
+            Self::Close => "close its ports",
             Self::Stop => "stop",
             Self::Pause => "freeze",
         }

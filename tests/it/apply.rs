@@ -15,6 +15,10 @@ fn config(nodes: &str) -> String {
 const ONE: &str = "- role: control-plane\n- role: worker\n";
 const MARKED: &str =
     "- role: control-plane\n- role: worker\n  labels: {tier: db}\n  taints: [{key: a, effect: NoSchedule}]\n";
+/// A port that was opened on the first node, and one that moved to a node which is new.
+const AT_PLANE: &str = "- role: control-plane\n  ports: [{hostPort: 18081, containerPort: 81}]\n- role: worker\n";
+const AT_NEW: &str =
+    "- role: control-plane\n- role: worker\n- role: worker\n  ports: [{hostPort: 18081, containerPort: 81}]\n";
 const GROWN: &str = "- role: control-plane\n  count: 3\n- role: worker\n  labels: {tier: db}\n- role: worker\n";
 
 async fn apply(env: &mut Env, config: &str, flags: &str) -> Transcript {
@@ -24,9 +28,16 @@ async fn apply(env: &mut Env, config: &str, flags: &str) -> Transcript {
 
 /// A cluster that was made from a config.
 async fn made(nodes: &str) -> Env {
+    after(&[nodes]).await
+}
+
+/// A cluster that was made from the first of these configs, and then became each of the others.
+async fn after(configs: &[&str]) -> Env {
     let mut env = Env::new();
-    let run = apply(&mut env, &config(nodes), "").await;
-    assert_eq!(run.status, 0, "{run}");
+    for nodes in configs {
+        let run = apply(&mut env, &config(nodes), "--yes").await;
+        assert_eq!(run.status, 0, "{run}");
+    }
     env
 }
 
@@ -139,8 +150,15 @@ async fn what_cannot_change_is_refused_before_anything_is_done() {
 /// Whatever call of Docker's the program is killed at, the same command completes the change, after a repair if it says so.
 #[tokio::test(start_paused = true)]
 async fn a_change_that_was_killed_is_completed() {
-    for (from, to) in [(ONE, GROWN), (GROWN, MARKED), (ONE, MARKED)] {
-        let mut good = made(from).await;
+    let cases: [(&[&str], &str); 5] = [
+        (&[ONE], GROWN),
+        (&[GROWN], MARKED),
+        (&[ONE], MARKED),
+        (&[ONE, "- role: control-plane\n- role: worker\n  ports: [{hostPort: 18081, containerPort: 81}]\n"], AT_PLANE),
+        (&[ONE, AT_PLANE], AT_NEW),
+    ];
+    for (from, to) in cases {
+        let mut good = after(from).await;
         let begin = good.engine.calls().len();
         assert_eq!(apply(&mut good, &config(to), "--yes").await.status, 0);
         let wanted = nodes(&good).await;
@@ -149,7 +167,7 @@ async fn a_change_that_was_killed_is_completed() {
         let numbers: Vec<usize> = changing.map(|call| call.number).collect();
         let to = config(to);
         for number in numbers {
-            let mut env = made(from).await;
+            let mut env = after(from).await;
             let killed = tokio_util::sync::CancellationToken::new();
             let kill = killed.clone();
             env.engine.on_call(move |call| {

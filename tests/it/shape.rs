@@ -294,6 +294,16 @@ async fn the_only_control_plane_is_made_anew_from_its_volume() {
         is_whole(&env, shape).await;
         assert_eq!((env.left(), server(&env)), (left, api));
     }
+    // One that joined others, which have left since, has nobody to join now.
+    let env = created("").await;
+    for words in ["node add -n dev --control-plane --count 2", "node delete dev-control-plane dev-control-plane3"] {
+        let run = env.knarr(words).await;
+        assert_eq!(run.status, 0, "{run}");
+    }
+    lose(&env, "dev-control-plane2").await;
+    let run = env.knarr("repair dev").await;
+    assert_eq!(run.status, 0, "{run}");
+    is_whole(&env, "the last of three").await;
     let good = created("--workers 1").await;
     lose(&good, "dev-control-plane").await;
     for call in calls_of(&good, "repair dev").await {
