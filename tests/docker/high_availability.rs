@@ -88,10 +88,11 @@ fn losses_and_repairs(scene: &Scene) {
         two_of_three_lost(scene, &cluster, &writer, [&all[lost], &all[(lost + 1) % 3]]);
     }
     writer.lost_nothing(&cluster);
+    // While it has the data folder with which it began.
+    member_corrupted(scene, &cluster, &writer);
     for plane in &all {
         control_plane_destroyed(scene, &cluster, &writer, plane);
     }
-    member_corrupted(scene, &cluster, &writer);
     worker_destroyed(scene, &cluster, &writer);
     stopped_and_started(scene, &cluster, &writer);
     writer.lost_nothing(&cluster);

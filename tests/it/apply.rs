@@ -168,19 +168,8 @@ async fn a_change_that_was_killed_is_completed() {
         let to = config(to);
         for number in numbers {
             let mut env = after(from).await;
-            let killed = tokio_util::sync::CancellationToken::new();
-            let kill = killed.clone();
-            env.engine.on_call(move |call| {
-                if call.number == number {
-                    kill.cancel();
-                }
-            });
-            tokio::select! {
-                biased;
-                () = killed.cancelled() => {}
-                _ = apply(&mut env, &to, "--yes") => {}
-            }
-            env.engine.on_call(|_| ());
+            env.stdin = to.clone().into();
+            env.killed_at(number, "apply -f - --yes").await;
             let mut again = apply(&mut env, &to, "--yes").await;
             if again.status != 0 {
                 assert!(again.stderr.contains("`knarr repair dev`"), "killed at {number}\n{again}");

@@ -21,6 +21,7 @@ use knarr::kubernetes::fake::{FakeKubernetes, Script};
 use knarr::signal::Interrupt;
 use knarr_contract::{CONTRACT, ComponentState, ComponentStatus, NODE_FILE, NodeFile, NodeStatus, Phase, Reloaded};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::etcd::Etcd;
 
@@ -201,6 +202,23 @@ impl Env {
             stderr: shown(&stderr),
             status,
         }
+    }
+
+    /// Runs `knarr` with these words, and kills it when Docker is called for the so-manieth time.
+    pub async fn killed_at(&self, number: usize, words: &str) {
+        let killed = CancellationToken::new();
+        let kill = killed.clone();
+        self.engine.on_call(move |call| {
+            if call.number == number {
+                kill.cancel();
+            }
+        });
+        tokio::select! {
+            biased;
+            () = killed.cancelled() => {}
+            _ = self.knarr(words) => {}
+        }
+        self.engine.on_call(|_| ());
     }
 
     /// What knarr has not removed: everything that carries one of its labels.

@@ -7,7 +7,6 @@ use knarr::engine::{ContainerSpec, ContainerState, Engine, EngineErrorKind, Port
 use knarr::signal::Interrupt;
 use knarr::spec::values::Protocol;
 use knarr_contract::{NODE_FILE, NodeFile};
-use tokio_util::sync::CancellationToken;
 
 use crate::env::{Env, Transcript};
 use crate::shape::{calls_of, changes, is_whole, lose, recalled};
@@ -213,23 +212,6 @@ async fn an_addition_that_fails_is_taken_back() {
     }
 }
 
-/// Runs a command that is killed at a call.
-async fn killed(env: &Env, words: &str, number: usize) {
-    let killed = CancellationToken::new();
-    let kill = killed.clone();
-    env.engine.on_call(move |call| {
-        if call.number == number {
-            kill.cancel();
-        }
-    });
-    tokio::select! {
-        biased;
-        () = killed.cancelled() => {}
-        _ = env.knarr(words) => {}
-    }
-    env.engine.on_call(|_| ());
-}
-
 /// A repair makes the cluster whole, with the port or without.
 #[tokio::test(start_paused = true)]
 async fn an_addition_that_was_killed_is_completed_by_a_repair() {
@@ -237,7 +219,7 @@ async fn an_addition_that_was_killed_is_completed_by_a_repair() {
         let calls = calls_of(&created(shape, &[]).await, ADD).await;
         for call in &calls {
             let env = created(shape, &[]).await;
-            killed(&env, ADD, call.number).await;
+            env.killed_at(call.number, ADD).await;
             let repair = well(&env, "repair dev").await;
             let place = format!("{shape}, killed at {call}\n{repair}");
             is_whole(&env, &place).await;
@@ -262,7 +244,7 @@ async fn a_removal_is_completed_by_the_same_command() {
                     env.engine.inject(When::Call(call.number), how);
                     env.knarr(REMOVE).await;
                 } else {
-                    killed(&env, REMOVE, call.number).await;
+                    env.killed_at(call.number, REMOVE).await;
                 }
                 let again = env.knarr(REMOVE).await;
                 let place = format!("{shape}, {call}, {how:?}\n{again}");

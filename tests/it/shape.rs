@@ -458,21 +458,9 @@ async fn a_change_that_was_killed_is_completed_by_the_same_command() {
         let after = names(&good).await;
         for call in &calls {
             let env = prepared().await;
-            let killed = tokio_util::sync::CancellationToken::new();
-            let (kill, number) = (killed.clone(), call.number);
-            env.engine.on_call(move |call| {
-                if call.number == number {
-                    kill.cancel();
-                }
-            });
-            tokio::select! {
-                biased;
-                () = killed.cancelled() => {}
-                _ = env.knarr(words) => {}
-            }
-            env.engine.on_call(|_| ());
+            env.killed_at(call.number, words).await;
             let again = env.knarr(words).await;
-            let place = format!("{shape}, {words}, killed at {number} ({call})\n{again}");
+            let place = format!("{shape}, {words}, killed at {call}\n{again}");
             // What everybody has forgotten is gone.
             assert!(again.status == 0 || again.status == 7 && words.starts_with("node delete"), "{place}");
             is_whole(&env, &place).await;
@@ -491,21 +479,9 @@ async fn a_growth_that_was_killed_is_completed_by_a_repair() {
         let after = names(&good).await;
         for call in &calls {
             let env = created(shape).await;
-            let killed = tokio_util::sync::CancellationToken::new();
-            let (kill, number) = (killed.clone(), call.number);
-            env.engine.on_call(move |call| {
-                if call.number == number {
-                    kill.cancel();
-                }
-            });
-            tokio::select! {
-                biased;
-                () = killed.cancelled() => {}
-                _ = env.knarr(words) => {}
-            }
-            env.engine.on_call(|_| ());
+            env.killed_at(call.number, words).await;
             let repair = env.knarr("repair dev").await;
-            let mut place = format!("{shape}, {words}, killed at {number} ({call})\n{repair}");
+            let mut place = format!("{shape}, {words}, killed at {call}\n{repair}");
             assert_eq!(repair.status, 0, "{place}");
             if names(&env).await == before {
                 let again = env.knarr(words).await;
