@@ -216,8 +216,9 @@ async fn relocate<E: Engine>(
         ));
         let pki = Pki::reissue(certificates::roots(engine, &now).await?, &target, OffsetDateTime::now_utc())?;
         let access = keys.access.clone().map(|access| Access { url: url(&target), ..access });
+        let keys = Keys { access, pki: Some(&pki) };
         let plan = Plan::relocate(&living, target, !wish.wait.is_zero());
-        match execute::change(context, &plan, Keys { access, pki: Some(&pki) }, patience(wish)).await {
+        match execute::change(context, &plan, keys.clone(), patience(wish)).await {
             // What else met a taken port meanwhile is told of.
             Ok(_) => {
                 let now = cluster::find(engine, &cluster.name).await?;

@@ -21,6 +21,8 @@ use crate::plan::names;
 
 /// Between two looks of a watch: nobody pushes the state of containers and of Kubernetes together.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long the API server may take to say how it is: many times what it needs, and more than an election of etcd.
+const ANSWER: Duration = Duration::from_secs(15);
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,8 +137,17 @@ async fn gather<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) 
     let running = |container: &ContainerInfo| container.state == ContainerState::Running;
     let planes = || cluster.nodes.iter().filter(|node| role(node) == Some(Role::ControlPlane));
     let asked = planes().any(running) && cluster.front().is_ok_and(running);
-    let kubernetes =
-        async { if asked { kubernetes(session, engine, cluster).await } else { Ok((Vec::new(), Vec::new())) } };
+    let kubernetes = async {
+        if !asked {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        // Without its etcd it holds a request for a minute before it says that it cannot.
+        let answer = tokio::time::timeout(ANSWER, kubernetes(session, engine, cluster)).await;
+        answer.unwrap_or_else(|_| {
+            let within = humantime::format_duration(ANSWER);
+            Err(Error::new(ErrorKind::NotReady, format!("the API server gave no answer within {within}")))
+        })
+    };
     let (agents, kubernetes, recalled) = futures::future::join3(
         join_all(cluster.containers().map(|container| look(engine, container))),
         kubernetes,

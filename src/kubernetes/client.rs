@@ -5,7 +5,7 @@ mod foreign;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use futures::future::{BoxFuture, FutureExt};
@@ -35,6 +35,8 @@ const RETRY: Duration = Duration::from_millis(40);
 /// how long it rests between two tries.
 const TRIES: u32 = 3;
 const REST: Duration = Duration::from_secs(1);
+/// After which no further try is begun: a server without etcd takes a minute for each.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connects to real clusters.
 #[derive(Clone, Copy, Debug, Default)]
@@ -118,9 +120,10 @@ impl KubeClient {
     where
         F: Future<Output = kube::Result<T>> + Send,
     {
+        let begun = Instant::now();
         for _ in 1..TRIES {
             match request().await {
-                Err(e) if stumbles(&e) => tokio::time::sleep(REST).await,
+                Err(e) if stumbles(&e) && begun.elapsed() < PATIENCE => tokio::time::sleep(REST).await,
                 answer => return answer,
             }
         }

@@ -10,18 +10,20 @@ use crate::scene::Scene;
 use crate::wait::{seconds, until};
 
 /// Leaves the node so little memory beyond what its processes have that the kernel must end one, makes the component the
-/// first that it chooses, takes the rest, and gives everything back once the component is gone. On either version of
-/// control groups.
+/// first that it chooses, takes the rest and a little more, and gives everything back once the component is gone. What is
+/// left is counted without files that can be read again, but with everything that the kernel cannot give away: a Pod would
+/// be next. On either version of control groups.
 const SQUEEZE: &str = "
 group=/sys/fs/cgroup/memory
-if test -d $group; then limit=$group/memory.limit_in_bytes; counted=total_rss; all=-1
-else group=/sys/fs/cgroup; limit=$group/memory.max; counted=anon; all=max; fi
+if test -d $group; then limit=$group/memory.limit_in_bytes; usage=$group/memory.usage_in_bytes; prefix=total_; all=-1
+else group=/sys/fs/cgroup; limit=$group/memory.max; usage=$group/memory.current; prefix=; all=max; fi
 test -w $limit || exit 77
 trap 'echo $all >$limit' EXIT
 echo 1000 >/proc/$1/oom_score_adj
-used=$(awk -v counted=$counted '$1 == counted {print $2}' $group/memory.stat)
-echo $((used + 67108864)) >$limit
-head -c 134217728 /dev/zero | tail -c 134217728 >/dev/null &
+used=$(awk -v used=$(cat $usage) -v prefix=$prefix '$1 == prefix \"inactive_file\" || $1 == prefix \"active_file\" {used -= $2}
+    END {printf \"%.0f\", used}' $group/memory.stat)
+echo $((used + 100663296)) >$limit
+head -c 117440512 /dev/zero | tail -c 117440512 >/dev/null &
 while test -d /proc/$1; do :; done
 ";
 /// What the script ends with where a node may not limit itself.
