@@ -137,8 +137,10 @@ struct Verb {
 
 const OPEN: &str = "port add 8080:30080 -n dev";
 const CLOSE: &str = "port remove 8080 -n dev";
+const GROW: &str = "node add -n dev";
+const SHRINK: &str = "node delete dev-worker2 -n dev";
 
-const VERBS: [Verb; 8] = [
+const VERBS: [Verb; 10] = [
     Verb { before: &[], words: "delete dev", again: "delete dev" },
     Verb { before: &[], words: "stop dev", again: "stop dev" },
     Verb { before: &["stop dev"], words: "start dev", again: "start dev" },
@@ -148,6 +150,8 @@ const VERBS: [Verb; 8] = [
     Verb { before: &[], words: "certs renew dev", again: "certs renew dev" },
     Verb { before: &[], words: OPEN, again: "repair dev" },
     Verb { before: &[OPEN], words: CLOSE, again: "repair dev" },
+    Verb { before: &[], words: GROW, again: "repair dev" },
+    Verb { before: &[GROW], words: SHRINK, again: "repair dev" },
 ];
 
 fn created(shape: &str) -> Env {
@@ -235,6 +239,11 @@ fn completed(env: &Env, whole: &Env, verb: &Verb, create: &str, place: &str) {
         "pause dev" => {
             assert_eq!(found.expect("it is there").state(), State::Paused, "{place}");
             "unpause dev"
+        }
+        // The node is there or not, and whole in either case.
+        "repair dev" if [GROW, SHRINK].contains(&verb.words) => {
+            let there = env.left().contains(&"container dev-worker2".to_owned());
+            ["certs check dev", SHRINK][usize::from(there)]
         }
         // The port is open or not: one way or the other it can be opened, and closed.
         "repair dev" => {
