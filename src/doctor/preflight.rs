@@ -123,7 +123,7 @@ mod tests {
         error: disk: 2 GiB free of 20 GiB at /var/lib/docker; needed: 3 GiB free, better 10 GiB
           caused by: images and the nodes' data lie in Docker's folder
           nothing was created
-        hint: see what fills it with `docker system df`, and free it with `docker system prune`
+        hint: see what fills it with `docker system df`, and free it with `docker image prune`
         ");
     }
 
@@ -146,7 +146,7 @@ mod tests {
         hint: update Docker Engine to 20.10 or newer
         hint: add `cgroup_enable=memory cgroup_enable=cpuset` to the kernel command line and reboot
         hint: install the kernel's extra modules (Ubuntu: linux-modules-extra-$(uname -r)), or a kernel with CONFIG_NF_TABLES
-        hint: see what fills it with `docker system df`, and free it with `docker system prune`
+        hint: see what fills it with `docker system df`, and free it with `docker image prune`
         hint: give the machine (or Docker Desktop's virtual machine) more memory
         hint: set both by network time (`sudo systemctl restart systemd-timesyncd`), or restart Docker Desktop
         ");

@@ -38,7 +38,7 @@ fn disk(facts: &Facts) -> Finding {
         return Finding::unknown(facts.elsewhere()).needed(needed);
     };
     let found = format!("{} free of {} at {}", gib(space.free), gib(space.total), info.root_dir);
-    let prune = "see what fills it with `docker system df`, and free it with `docker system prune`";
+    let prune = "see what fills it with `docker system df`, and free it with `docker image prune`";
     if space.free < DISK_NEEDED {
         Finding::fail(found).fix(prune)
     } else if space.free < DISK_WANTED {

@@ -177,7 +177,7 @@ mod tests {
         ✗ disk                 2 GiB free of 20 GiB at /var/lib/docker
                                needed  3 GiB free, better 10 GiB
                                why     images and the nodes' data lie in Docker's folder
-                               fix     see what fills it with `docker system df`, and free it with `docker system prune`
+                               fix     see what fills it with `docker system df`, and free it with `docker image prune`
         ✗ memory               0.5 GiB available of 1 GiB
                                needed  3 GiB for 1 control plane and 2 workers
                                why     a machine without memory kills components, and nothing becomes ready

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind};
 
 /// What to do about a full disk.
 pub const FREE_DISK: &str =
-    "see what fills Docker's disk with `docker system df`, and free it with `docker system prune`";
+    "see what fills Docker's disk with `docker system df`, and free it with `docker image prune`";
 
 /// Why a Docker call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -203,7 +203,7 @@ async fn the_disk_is_full() {
     error: cannot put files into `dev-control-plane`
       caused by: the test wants this call to fail
       removed 1 container, 1 network and 1 volume
-    hint: see what fills Docker's disk with `docker system df`, and free it with `docker system prune`
+    hint: see what fills Docker's disk with `docker system df`, and free it with `docker image prune`
     --- exit status 4 ---
     ");
     assert_eq!(env.engine.left(), Vec::<String>::new());

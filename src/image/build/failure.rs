@@ -7,7 +7,7 @@ const TROUBLES: [(&[&str], ErrorKind, &str); 4] = [
     (
         &["no space left on device"],
         ErrorKind::Environment,
-        "see what fills Docker's disk with `docker system df`, and free it with `docker system prune`",
+        "see what fills Docker's disk with `docker system df`, and free it with `docker image prune`",
     ),
     (
         &["signal: killed", "signal: 9", "cannot allocate memory"],

@@ -59,7 +59,7 @@ pub fn pressure(facts: &Facts, node: &Value) -> Option<Finding> {
         (
             "DiskPressure",
             "disk",
-            "images and Pods' data fill Docker's disk; free it with `docker system prune`, or see what fills it",
+            "images and Pods' data fill Docker's disk; free it with `docker image prune`, or see what fills it",
         ),
         ("MemoryPressure", "memory", "lower what Pods may use, or give the machine more"),
         ("PIDPressure", "process numbers", "some Pod starts processes without end"),
