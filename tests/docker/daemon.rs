@@ -19,7 +19,7 @@ pub const CASES: &[Case] = &[("killed_and_started", killed_and_started)];
 const SHAPES: [(&str, &[&str]); 4] = [
     ("kd-one", &[]),
     ("kd-three", &["--workers", "2"]),
-    ("kd-high", &["--control-planes", "3", "--workers", "1"]),
+    ("kd-high", &["--control-planes", "3", "--workers", "2"]),
     ("kd-stopped", &[]),
 ];
 
