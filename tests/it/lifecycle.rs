@@ -616,7 +616,7 @@ async fn data_that_etcd_cannot_use() {
       the disk of `dev-control-plane` is full: 1 of 459 MiB at /var are free
       the data of etcd on `dev-control-plane` is damaged: `/var/lib/etcd/member/snap/db`: invalid database
     ");
-    assert!(status.stderr.contains("docker system prune"), "{status}");
+    assert!(status.stderr.contains("docker image prune"), "{status}");
 }
 
 /// A component that the kernel has ended is told from one that somebody has killed.
