@@ -288,6 +288,34 @@ pub struct CreateCluster {
     pub target: KubeconfigTarget,
 }
 
+impl CreateCluster {
+    /// A creation of which nothing else is said: for commands that create among other things.
+    pub const fn plain(wait: Duration, target: KubeconfigTarget) -> Self {
+        Self {
+            positional_name: None,
+            name: None,
+            workers: None,
+            nodes: None,
+            control_planes: None,
+            cpus: None,
+            memory: None,
+            config: None,
+            image: None,
+            api_port: None,
+            addons: Vec::new(),
+            no_addons: Vec::new(),
+            manifests: Vec::new(),
+            load_images: false,
+            ttl: None,
+            wait,
+            retain: false,
+            dry_run: false,
+            timings: false,
+            target,
+        }
+    }
+}
+
 /// Flags of `up`
 #[derive(Debug, Clone, Args)]
 pub struct Up {

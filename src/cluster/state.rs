@@ -20,7 +20,7 @@ pub enum State {
     Stopped,
     /// Every node is frozen; `knarr unpause` lets it go on.
     Paused,
-    /// Parts of it are missing: a creation or deletion was cut off.
+    /// Parts of it are missing: they are lost, or a creation or deletion was cut off.
     Incomplete,
 }
 

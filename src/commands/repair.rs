@@ -23,13 +23,14 @@ const STOPPED: &str = "stopped before anything was changed";
 /// Runs `knarr repair`.
 pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
     let name = args.positional_name.or(args.name).unwrap_or_else(|| DEFAULT_NAME.into());
-    let salvaging = async {
+    let finding = async {
         let engine = session.engine().await?;
         let cluster = cluster::find(&*engine, &name).await?;
-        let salvaged = cluster::salvage(&*engine, &cluster).await?;
-        Ok((engine, salvaged))
+        Ok((engine, cluster))
     };
-    let (engine, salvaged) = session.unless_interrupted(STOPPED, salvaging).await.map_err(untouched)?;
+    let (engine, cluster) = session.unless_interrupted(STOPPED, finding).await.map_err(untouched)?;
+    // Not to be dropped in the middle: what it makes is removed below, also after an interrupt.
+    let salvaged = cluster::salvage(&*engine, &cluster).await.map_err(untouched)?;
     let outcome = mend(session, &name, &args.manner).await;
     let Some(container) = salvaged else { return outcome };
     // A repair that is carried out removes it itself.

@@ -62,26 +62,9 @@ fn sample_port() -> PortMapping {
 
 fn create_flags(args: &Up, name: &str) -> CreateCluster {
     CreateCluster {
-        positional_name: None,
         name: Some(name.to_owned()),
         workers: Some(args.workers),
-        nodes: None,
-        control_planes: None,
-        cpus: None,
-        memory: None,
-        config: None,
-        image: None,
-        api_port: None,
-        addons: Vec::new(),
-        no_addons: Vec::new(),
-        manifests: Vec::new(),
-        load_images: false,
-        ttl: None,
-        wait: args.wait,
-        retain: false,
-        dry_run: false,
-        timings: false,
-        target: args.target.clone(),
+        ..CreateCluster::plain(args.wait, args.target.clone())
     }
 }
 

@@ -29,32 +29,17 @@ impl Apply {
     /// The creation of the cluster, where there is none yet.
     pub fn as_creation(&self) -> CreateCluster {
         let Manner { wait, dry_run, refresh } = &self.manner;
+        let target = KubeconfigTarget {
+            kubeconfig: refresh.kubeconfig.clone(),
+            no_kubeconfig: refresh.no_kubeconfig,
+            switch_context: true,
+            break_lock: refresh.break_lock,
+        };
         CreateCluster {
-            positional_name: None,
             name: self.name.clone(),
-            workers: None,
-            nodes: None,
-            control_planes: None,
-            cpus: None,
-            memory: None,
             config: Some(self.file.clone()),
-            image: None,
-            api_port: None,
-            addons: Vec::new(),
-            no_addons: Vec::new(),
-            manifests: Vec::new(),
-            load_images: false,
-            ttl: None,
-            wait: *wait,
-            retain: false,
             dry_run: *dry_run,
-            timings: false,
-            target: KubeconfigTarget {
-                kubeconfig: refresh.kubeconfig.clone(),
-                no_kubeconfig: refresh.no_kubeconfig,
-                switch_context: true,
-                break_lock: refresh.break_lock,
-            },
+            ..CreateCluster::plain(*wait, target)
         }
     }
 }
