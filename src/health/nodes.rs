@@ -24,7 +24,7 @@ const LAST_LINES_PATIENCE: Duration = Duration::from_secs(2);
 pub enum NodeView {
     /// Its agent has not spoken yet.
     Silent,
-    /// Its agent's last status.
+    /// Its agent's last status; of the exits, only what died while it was listened to counts as recent.
     Speaking(NodeStatus),
     /// Its container does not run.
     Gone {
@@ -168,7 +168,7 @@ impl<E: Engine> NodeWatch<E> {
                 NodeView::Speaking(status) => status
                     .components
                     .iter()
-                    .find(|c| c.recent_exits >= HOPELESS_EXITS)
+                    .find(|c| !c.ready && c.recent_exits >= HOPELESS_EXITS)
                     .map(|c| (node.clone(), Some(c.clone()), died(node, c))),
                 NodeView::Silent => None,
             });
@@ -220,6 +220,22 @@ fn died(node: &str, component: &ComponentStatus) -> Error {
         .cause(format!("it exited {} times within a minute, last with {last}", component.recent_exits))
 }
 
+/// How often each component had exited when it was first heard of, by name.
+type Exits = BTreeMap<String, u32>;
+
+/// Leaves out of the recent exits what died before anybody listened: a node that ran already may have had a full disk
+/// a moment ago, and whoever makes room for it and waits again is not told of the past.
+fn leave_out_history(history: &mut Exits, status: &mut NodeStatus) {
+    for component in &mut status.components {
+        let ended = component.pid.is_none() && component.started_ms.is_some();
+        let exits = component.restarts + u32::from(ended);
+        let before = history.entry(component.name.clone()).or_insert(exits);
+        // A container that was started again, or a component that was changed, begins to count anew.
+        *before = exits.min(*before);
+        component.recent_exits = component.recent_exits.min(exits - *before);
+    }
+}
+
 /// Passes on what one node's agent says, for as long as its container runs.
 async fn listen<E: Engine>(engine: &E, observed: &watch::Sender<Observed>, node: &str) {
     let say = |view: NodeView| {
@@ -227,6 +243,7 @@ async fn listen<E: Engine>(engine: &E, observed: &watch::Sender<Observed>, node:
             all.insert(node.to_owned(), view);
         });
     };
+    let mut history = Exits::new();
     let mut status = ExecSpec::new(["knarr-node", "status", "--watch", "-o", "json"]);
     // An open stdin is how the agent learns that its listener went away.
     status.attach_stdin = true;
@@ -238,7 +255,8 @@ async fn listen<E: Engine>(engine: &E, observed: &watch::Sender<Observed>, node:
                 pending.extend_from_slice(&bytes);
                 while let Some(end) = pending.iter().position(|b| *b == b'\n') {
                     let line: Vec<u8> = pending.drain(..=end).collect();
-                    if let Ok(status) = serde_json::from_slice::<NodeStatus>(&line) {
+                    if let Ok(mut status) = serde_json::from_slice::<NodeStatus>(&line) {
+                        leave_out_history(&mut history, &mut status);
                         say(NodeView::Speaking(status));
                     }
                 }
@@ -261,5 +279,41 @@ async fn listen<E: Engine>(engine: &E, observed: &watch::Sender<Observed>, node:
             _ => {}
         }
         tokio::time::sleep(RETRY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of six recent exits, status by status, where etcd has been started again this often and now runs or not.
+    fn counted(said: &[(u32, bool)]) -> Vec<u32> {
+        let mut history = Exits::new();
+        let count = |&(restarts, runs): &(u32, bool)| {
+            let etcd = ComponentStatus {
+                name: "etcd".into(),
+                state: if runs { ComponentState::Running } else { ComponentState::BackOff },
+                ready: false,
+                pid: runs.then_some(42),
+                restarts,
+                recent_exits: 6,
+                started_ms: Some(10),
+                ready_ms: None,
+                last_exit: Some("exit status 1".into()),
+                waiting_for: None,
+            };
+            let (node, phase) = ("dev-control-plane".into(), Phase::Running);
+            let mut status = NodeStatus { node, phase, adaptations: Vec::new(), components: vec![etcd] };
+            leave_out_history(&mut history, &mut status);
+            status.components[0].recent_exits
+        };
+        said.iter().map(count).collect()
+    }
+
+    #[test]
+    fn only_what_dies_while_somebody_listens_counts() {
+        assert_eq!(counted(&[(9, true), (9, false), (10, true), (10, false), (11, true)]), [0, 1, 1, 2, 2]);
+        assert_eq!(counted(&[(9, false), (10, true), (10, false)]), [0, 0, 1], "it was between two lives");
+        assert_eq!(counted(&[(9, true), (0, true), (0, false), (1, false)]), [0, 0, 1, 2], "its container began anew");
     }
 }

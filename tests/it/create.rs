@@ -270,7 +270,7 @@ fn let_component(engine: &FakeEngine, name: &'static str, exits: u32, ready: boo
             for component in status.components.iter_mut().filter(|c| c.name == name) {
                 component.ready = ready;
                 component.state = ComponentState::BackOff;
-                component.recent_exits = exits;
+                (component.restarts, component.recent_exits) = (exits, exits);
                 component.last_exit = Some("exit status 1".into());
                 component.waiting_for = Some("the next start in 2s".into());
             }

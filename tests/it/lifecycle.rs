@@ -1,6 +1,7 @@
 //! `knarr stop`, `start`, `restart`, `pause`, `unpause` and `certs`: what they do, what stops them half-way, and that the
 //! next command completes it.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use knarr::cluster::{self, State, certificates};
@@ -11,6 +12,7 @@ use knarr::node::render;
 use knarr::pki::Pki;
 use knarr::signal::Interrupt;
 use knarr::spec::values::Protocol;
+use knarr_contract::NodeStatus;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -401,6 +403,13 @@ async fn an_interrupt_says_where_and_how_to_go_on() {
     ");
 }
 
+/// Once more, each time that it is asked for.
+fn etcd_dies(status: &mut NodeStatus, heard: &AtomicU32) {
+    let etcd = status.components.iter_mut().find(|c| c.name == "etcd").expect("it is there");
+    etcd.restarts = heard.fetch_add(1, Ordering::Relaxed);
+    (etcd.ready, etcd.recent_exits, etcd.last_exit) = (false, 3, Some("exit status 2".into()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_start_that_does_not_come_says_why() {
     let _filters = filtered();
@@ -422,13 +431,8 @@ async fn a_start_that_does_not_come_says_why() {
     ");
     let env = created("").await;
     assert_eq!(env.knarr("stop dev").await.status, 0);
-    let engine = env.engine.clone();
-    env.engine.on_exec(move |node, exec| {
-        crate::env::agent(&engine, node, exec, |status| {
-            let etcd = status.components.iter_mut().find(|c| c.name == "etcd").expect("it is there");
-            (etcd.ready, etcd.recent_exits, etcd.last_exit) = (false, 3, Some("exit status 2".into()));
-        })
-    });
+    let (engine, heard) = (env.engine.clone(), AtomicU32::new(0));
+    env.engine.on_exec(move |node, exec| crate::env::agent(&engine, node, exec, |status| etcd_dies(status, &heard)));
     insta::assert_snapshot!(env.knarr("start dev").await, @r"
     $ knarr start dev
     --- stderr ---
@@ -585,14 +589,11 @@ async fn data_that_etcd_cannot_use() {
     let damaged = r#"{"level":"panic","msg":"failed to open database","path":"/var/lib/etcd/member/snap/db","error":"invalid database"}"#;
     let env = created("").await;
     assert_eq!(env.knarr("stop dev").await.status, 0);
-    let engine = env.engine.clone();
+    let (engine, heard) = (env.engine.clone(), AtomicU32::new(0));
     env.engine.on_exec(move |node, exec| match exec.argv.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["tail", "-c", ..] => crate::env::printed(format!("knarr-node: etcd started as process 9\n{damaged}\n")),
         ["sh", _, script] if script.starts_with("df ") => crate::env::printed("1048576 481296384\noom_kill 0\n"),
-        _ => crate::env::agent(&engine, node, exec, |status| {
-            let etcd = status.components.iter_mut().find(|c| c.name == "etcd").expect("it is there");
-            (etcd.ready, etcd.recent_exits, etcd.last_exit) = (false, 3, Some("exit status 2".into()));
-        }),
+        _ => crate::env::agent(&engine, node, exec, |status| etcd_dies(status, &heard)),
     });
     let _filters = filtered();
     insta::assert_snapshot!(env.knarr("start dev").await, @r"
