@@ -1,4 +1,4 @@
-//! Makes a living cluster what a config file says: load → compare → refuse or ask → close, grow, mark, open, shrink, switch.
+//! Makes a living cluster what a config file says: load → compare → refuse or ask → close, grow, tell, open, shrink, switch.
 //!
 //! Each of these is the verb that a person would type for it, so each fails, is taken back or is completed as that verb is;
 //! what is left of the difference is what the same command does next.
@@ -210,10 +210,11 @@ async fn carry_out<E: Engine>(
         grow(session, &found, &new, manner).await?;
         found = find(session, &name).await?;
     }
-    if !difference.marked.is_empty() {
-        let target = found.recalled.layout.marked(&difference.marked);
+    if !difference.marked.is_empty() || difference.registries.is_some() {
+        let marked = found.recalled.layout.marked(&difference.marked);
+        let target = difference.registries.as_ref().map_or(marked.clone(), |wanted| marked.reaching(wanted));
         let marks = difference.marked.iter().map(|marked| (marked.node.clone(), marked.marks.clone())).collect();
-        let wish = Wish { marks, ..wish(Verb::Mark, target, &found, manner) };
+        let wish = Wish { marks, ..wish(Verb::Change, target, &found, manner) };
         reshape(session, &found, wish, manner).await?;
         found = find(session, &name).await?;
     }

@@ -12,6 +12,9 @@ use super::problems::Problems;
 use super::v1alpha1;
 use super::validate::Dialect;
 
+const CONTAINERD: &str =
+    "the settings of containerd cannot be patched; how registries are reached, `registries` of a config of knarr's own says";
+
 /// The `apiVersion` of kind's format.
 pub const API_VERSION: &str = "kind.x-k8s.io/v1alpha4";
 
@@ -207,9 +210,9 @@ fn unsupported(kind: &Cluster, problems: &mut Problems, warnings: &mut Vec<Strin
         }
     }
     for i in 0..kind.containerd_config_patches.len() {
-        problems.add(format!("containerdConfigPatches[{i}]"), "the settings of containerd cannot be patched");
+        problems.add(format!("containerdConfigPatches[{i}]"), CONTAINERD);
     }
     for i in 0..kind.containerd_config_patches_json6902.len() {
-        problems.add(format!("containerdConfigPatchesJSON6902[{i}]"), "the settings of containerd cannot be patched");
+        problems.add(format!("containerdConfigPatchesJSON6902[{i}]"), CONTAINERD);
     }
 }

@@ -46,6 +46,8 @@ pub struct Cluster {
     pub audit: bool,
     /// What runs beside Kubernetes itself: addons switched on or off, or a list of those to switch on beside the defaults.
     pub addons: Addons,
+    /// Container registries that nodes do not reach as their names say: by mirrors, or without verifying certificates.
+    pub registries: Vec<Registry>,
     /// Manifests applied once the cluster is usable: files and folders; relative paths start at the folder of this file.
     pub manifests: Vec<String>,
     /// How long the cluster may live, such as `2h`; afterwards `knarr gc` and every creation remove it. Default: for ever.
@@ -124,6 +126,18 @@ pub struct Port {
     /// `TCP` (default), `UDP` or `SCTP`.
     #[schemars(extend("enum" = ["TCP", "UDP", "SCTP"]))]
     pub protocol: Option<String>,
+}
+
+/// How nodes reach one container registry.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping that describes a registry")]
+pub struct Registry {
+    /// The registry as image names have it, such as `docker.io` or `registry.example.com:5000`; `*` is every other.
+    pub host: Option<String>,
+    /// Where to ask, in this order, before the registry itself is asked: URLs that begin with `http://` or `https://`.
+    pub mirrors: Vec<String>,
+    /// Whether any certificate will do, of the mirrors and of the registry; default false.
+    pub skip_verify: bool,
 }
 
 /// Addresses, ports and proxying of a cluster.

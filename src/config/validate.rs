@@ -9,6 +9,7 @@ mod mounts;
 mod networking;
 mod nodes;
 mod ports;
+mod registries;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -101,6 +102,7 @@ pub(super) fn validate(input: &Input<'_>) -> Result<(ClusterSpec, Vec<String>), 
     let runtime_config = args::runtime_config(&mut check);
     let extra_args = args::extra_args(&mut check);
     let addons = addons::chosen(&mut check);
+    let registries = registries::registries(&mut check);
     let manifests = manifests::manifests(&mut check);
     let ttl = ttl(&mut check);
     let Check { mut problems, warnings, .. } = check;
@@ -118,6 +120,7 @@ pub(super) fn validate(input: &Input<'_>) -> Result<(ClusterSpec, Vec<String>), 
                 extra_args,
                 audit,
                 addons,
+                registries,
                 manifests,
                 ttl,
             };

@@ -1,6 +1,6 @@
 //! Layouts for tests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use knarr_contract::Role;
@@ -58,6 +58,7 @@ pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
             extra_args: BTreeMap::new(),
             audit: false,
             addons: crate::addons::by_default(),
+            registries: BTreeMap::new(),
             manifests: Vec::new(),
             ttl: None,
         },
@@ -67,6 +68,7 @@ pub(crate) fn layout(control_planes: u8, workers: u8) -> Layout {
         api: "127.0.0.1:40443".parse().expect("an address"),
         nodes,
         forwarders: Vec::new(),
+        former_registries: BTreeSet::new(),
         egress: Egress::default(),
         sys_resource: false,
     }

@@ -16,6 +16,7 @@ mod flags;
 mod kubelet;
 mod labels;
 pub mod paths;
+mod registries;
 pub mod render;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ pub use super::files::{Content, Entry, FileSpec, materialize};
 use super::kubelet::{kubelet, kubelet_config};
 use super::labels::admin_labels;
 use super::paths;
+use super::registries::registry_files;
 use crate::kubernetes::Adoption;
 use crate::pki::{Authority, Cert, Leaf};
 use crate::plan::layout::{Forwarder, Layout, NodeLayout};
@@ -213,6 +214,7 @@ fn everywhere(layout: &Layout, node: &NodeLayout) -> Vec<FileSpec> {
         FileSpec::named(paths::KUBE_PROXY_PEM, Content::CertificateAndKey(cert(Leaf::KubeProxy))),
     ];
     files.extend(configurations(layout, node).into_iter().map(|(_, file)| file));
+    files.extend(registry_files(layout));
     files.extend(pair(&format!("{}/kubelet", paths::KUBELET_PKI), &cert(Leaf::KubeletServer)));
     if let Some(bundle) = &layout.egress.ca_bundle {
         files.push(FileSpec::text(paths::HOST_CA, bundle));

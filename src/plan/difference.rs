@@ -13,6 +13,7 @@ use super::{NewNode, settle};
 use crate::addons::Chosen;
 use crate::kubernetes::{Marks, objects};
 use crate::spec::ports::HostPort;
+use crate::spec::registries::Registries;
 use crate::spec::values::{PortMapping, Protocol, Taint};
 use crate::spec::{ClusterSpec, NodeSpec, Role};
 
@@ -49,9 +50,9 @@ pub enum Sign {
 pub struct Line {
     /// What becomes of it.
     pub sign: Sign,
-    /// What it is: `node`, `label`, `taint`, `port`, `addon`.
+    /// What it is: `node`, `label`, `taint`, `port`, `registry`, `addon`.
     pub what: &'static str,
-    /// The node, or the addon.
+    /// The node, the registry or the addon.
     pub of: String,
     /// Which, and how.
     pub detail: String,
@@ -99,6 +100,8 @@ pub struct Difference {
     pub closed: Vec<HostPort>,
     /// Ports of the host to open, each with the node that it leads to; where the config leaves the host's open, any will do.
     pub opened: Vec<(String, PortMapping)>,
+    /// How all registries are to be reached, if anything of that changes.
+    pub registries: Option<Registries>,
     /// Addons to switch on, or on again with other settings.
     pub addons_on: Chosen,
     /// Addons to switch off.
@@ -134,6 +137,7 @@ impl Difference {
                 all.removed.push(name.to_owned());
             }
         }
+        all.reach(&sides.layout.spec.registries, &sides.wanted.registries);
         all.switch(sides.addons, &sides.wanted.addons);
         all
     }
@@ -229,6 +233,20 @@ impl Difference {
         self.closed.push(HostPort { port: port.host_port, protocol: port.protocol });
     }
 
+    fn reach(&mut self, has: &Registries, wanted: &Registries) {
+        for (host, registry) in wanted {
+            match has.get(host) {
+                Some(old) if old == registry => {}
+                Some(old) => self.say(Sign::Change, "registry", host.as_str(), format!("{registry} (is {old})")),
+                None => self.say(Sign::Add, "registry", host.as_str(), registry.to_string()),
+            }
+        }
+        for (host, old) in has.iter().filter(|(host, _)| !wanted.contains_key(*host)) {
+            self.say(Sign::Remove, "registry", host.as_str(), old.to_string());
+        }
+        self.registries = (has != wanted).then(|| wanted.clone());
+    }
+
     fn switch(&mut self, on: &Chosen, wanted: &Chosen) {
         for (name, settings) in wanted {
             let set: BTreeSet<&str> = settings.iter().filter(|(_, on)| **on).map(|(name, _)| *name).collect();
@@ -293,6 +311,7 @@ mod tests {
 
     use super::*;
     use crate::node::fixture::layout;
+    use crate::spec::registries::{Mirror, Registry, RegistryHost};
 
     /// The difference of a cluster from what `change` makes of its own config.
     fn after(layout: &Layout, nodes: &[Value], change: impl FnOnce(&mut ClusterSpec)) -> Difference {
@@ -399,6 +418,34 @@ mod tests {
         let difference = after(&there, &[live], |wanted| wanted.nodes[1].labels = new);
         assert!(difference.lines.is_empty(), "the Node has it");
         assert!(!difference.is_empty(), "the cluster does not remember it yet");
+    }
+
+    #[test]
+    fn registries() {
+        let registry = |mirror: &str, skip_verify| Registry {
+            mirrors: vec![Mirror::parse(mirror).expect("a URL")],
+            skip_verify,
+        };
+        let host = |text: &str| RegistryHost::parse(text).expect("a host");
+        let mut there = layout(1, 0);
+        there.spec.registries = Registries::from([
+            (host("docker.io"), registry("http://a:5000", false)),
+            (host("ghcr.io"), registry("http://a:5000", true)),
+        ]);
+        let wanted = Registries::from([
+            (host("docker.io"), registry("http://b:5000", false)),
+            (host("*"), registry("https://c", true)),
+        ]);
+        let difference = after(&there, &[], |spec| spec.registries.clone_from(&wanted));
+        assert_eq!(
+            lines(&difference),
+            [
+                "+ registry * https://c, any certificate",
+                "~ registry docker.io http://b:5000 (is http://a:5000)",
+                "- registry ghcr.io http://a:5000, any certificate",
+            ]
+        );
+        assert!(after(&there.reaching(&wanted), &[], |_| {}).is_empty(), "once is enough");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where everything of a cluster stands: addresses, subnets, ports, names. Pure data, decided before the first call.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -10,6 +11,7 @@ use time::OffsetDateTime;
 
 use super::names;
 use crate::spec::ports::HostPort;
+use crate::spec::registries::RegistryHost;
 use crate::spec::values::{NodeName, Protocol};
 use crate::spec::{ClusterSpec, NodeSpec};
 
@@ -45,6 +47,9 @@ pub struct Layout {
     /// The ports of the host that were opened while it lived.
     #[serde(default)]
     pub forwarders: Vec<Forwarder>,
+    /// Registries that an earlier config named, which leave files behind in nodes.
+    #[serde(default)]
+    pub former_registries: BTreeSet<RegistryHost>,
     /// Proxy variables and trust for image pulls.
     pub egress: Egress,
     /// Whether the Docker daemon is known to have CAP_SYS_RESOURCE and can give it to nodes.

@@ -213,7 +213,7 @@ impl Plan {
             Verb::Renew => format!("knarr certs renew {cluster}"),
             Verb::Shrink => format!("knarr node delete --name {cluster} {}", self.leaving().join(" ")),
             Verb::Close => format!("knarr port remove --name {cluster} {}", self.closing().join(" ")),
-            Verb::Grow | Verb::Open | Verb::Repair | Verb::Mark => format!("knarr repair {cluster}"),
+            Verb::Grow | Verb::Open | Verb::Repair | Verb::Change => format!("knarr repair {cluster}"),
         }
     }
 

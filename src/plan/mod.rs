@@ -289,6 +289,7 @@ fn lay_out(mut spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
         api: (spec.networking.api_address, api_port).into(),
         nodes,
         forwarders: Vec::new(),
+        former_registries: std::collections::BTreeSet::new(),
         egress: choices.egress.clone(),
         sys_resource: choices.sys_resource,
         spec,

@@ -8,6 +8,7 @@ use knarr_contract::Role;
 use super::layout::{EtcdStart, Layout, NodeLayout, nth, quarter};
 use super::{Marked, names, settle};
 use crate::error::{Error, ErrorKind};
+use crate::spec::registries::Registries;
 use crate::spec::values::{NodeName, PortMapping};
 use crate::spec::{Limits, NodeSpec};
 
@@ -98,6 +99,15 @@ impl Layout {
             }
         }
         changed.name_nodes();
+        changed
+    }
+
+    /// The same cluster, whose nodes reach registries like this.
+    pub fn reaching(&self, registries: &Registries) -> Self {
+        let mut changed = self.next();
+        changed.former_registries.extend(self.spec.registries.keys().cloned());
+        changed.former_registries.retain(|host| !registries.contains_key(host));
+        changed.spec.registries.clone_from(registries);
         changed
     }
 

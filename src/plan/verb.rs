@@ -29,8 +29,8 @@ pub enum Verb {
     Close,
     /// Make anew what is lost or broken.
     Repair,
-    /// Change labels and taints of its nodes.
-    Mark,
+    /// Change what its nodes are told: their labels and taints, and how they reach registries.
+    Change,
 }
 
 impl Verb {
@@ -49,7 +49,7 @@ impl Verb {
             Self::Open => "opening ports of",
             Self::Close => "closing ports of",
             Self::Repair => "repairing",
-            Self::Mark => "marking nodes of",
+            Self::Change => "changing",
         }
     }
 
@@ -68,7 +68,7 @@ impl Verb {
             Self::Open => "opened",
             Self::Close => "closed",
             Self::Repair => "repaired",
-            Self::Mark => "marked",
+            Self::Change => "changed",
         }
     }
 
@@ -83,7 +83,7 @@ impl Verb {
             | Self::Grow
             | Self::Shrink
             | Self::Repair
-            | Self::Mark => "become usable",
+            | Self::Change => "become usable",
             Self::Open => "open its ports",
             Self::Close => "close its ports",
             Self::Stop => "stop",

@@ -6,6 +6,7 @@
 
 pub mod limits;
 pub mod ports;
+pub mod registries;
 pub mod values;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use ipnet::Ipv4Net;
 pub use knarr_contract::{Limits, Role};
 use serde::{Deserialize, Serialize};
 
+use self::registries::Registries;
 use self::values::{ClusterName, DnsDomain, ImageRef, NodeName, PortMapping, Taint};
 use crate::addons::Chosen;
 
@@ -44,6 +46,9 @@ pub struct ClusterSpec {
     /// What runs beside Kubernetes itself. A living cluster's are in its API server, so they are not kept twice.
     #[serde(skip)]
     pub addons: Chosen,
+    /// Registries that nodes do not reach as their names say.
+    #[serde(default)]
+    pub registries: Registries,
     /// What is applied to the new cluster, in this order; of no meaning afterwards.
     #[serde(skip)]
     pub manifests: Vec<Manifest>,

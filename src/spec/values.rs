@@ -34,13 +34,13 @@ macro_rules! text_value {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&self.0)
             }
         }
 
-        impl FromStr for $name {
+        impl std::str::FromStr for $name {
             type Err = Refused;
             fn from_str(text: &str) -> Result<Self, Refused> {
                 Self::parse(text)
@@ -61,6 +61,8 @@ macro_rules! text_value {
         }
     };
 }
+
+pub(super) use text_value;
 
 text_value! {
     /// A cluster's name: 1–32 characters, a DNS-1123 label.
@@ -165,9 +167,7 @@ fn wrong_in_reference(text: &str) -> Option<String> {
     let is_registry = |part: &str| part == "localhost" || part.contains(['.', ':']);
     let path = match name.split_once('/') {
         Some((registry, path)) if is_registry(registry) => {
-            let (host, port) = registry.split_once(':').map_or((registry, None), |(host, port)| (host, Some(port)));
-            let port_fits = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-            if !is_dns_subdomain(&host.to_ascii_lowercase()) || !port_fits {
+            if !registry_host_fits(registry) {
                 return Some(format!("the registry `{registry}` is wrong"));
             }
             path
@@ -176,6 +176,13 @@ fn wrong_in_reference(text: &str) -> Option<String> {
     };
     let wrong = path.split('/').find(|part| !is_path_component(part))?;
     Some(format!("the part `{wrong}` is wrong"))
+}
+
+/// Whether this is a host, maybe with a port.
+pub(super) fn registry_host_fits(registry: &str) -> bool {
+    let (host, port) = registry.split_once(':').map_or((registry, None), |(host, port)| (host, Some(port)));
+    is_dns_subdomain(&host.to_ascii_lowercase())
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 /// Lower-case letters and digits, with `.`, `_`, `__` or dashes between them.

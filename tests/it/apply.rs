@@ -20,6 +20,11 @@ const AT_PLANE: &str = "- role: control-plane\n  ports: [{hostPort: 18081, conta
 const AT_NEW: &str =
     "- role: control-plane\n- role: worker\n- role: worker\n  ports: [{hostPort: 18081, containerPort: 81}]\n";
 const GROWN: &str = "- role: control-plane\n  count: 3\n- role: worker\n  labels: {tier: db}\n- role: worker\n";
+/// How two registries are reached, and then one of them otherwise and another.
+const MIRRORED: &str = "- role: control-plane\n- role: worker\nregistries:\n\
+    - {host: docker.io, mirrors: [http://cache:5000]}\n- {host: localhost:5001, mirrors: [http://registry:5000]}\n";
+const OTHERWISE: &str = "- role: control-plane\n- role: worker\n  labels: {tier: db}\n- role: worker\nregistries:\n\
+    - {host: docker.io, mirrors: [http://cache:5000], skipVerify: true}\n- {host: '*', mirrors: [https://cache]}\n";
 
 async fn apply(env: &mut Env, config: &str, flags: &str) -> Transcript {
     env.stdin = config.into();
@@ -109,6 +114,30 @@ async fn ports_are_opened_closed_and_moved() {
     assert_eq!(nodes(&env).await, ["dev-control-plane"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn registries_are_told_to_every_node_and_nothing_restarts() {
+    let _filters = filtered();
+    let mut env = made(ONE).await;
+    let begin = env.engine.calls().len();
+    insta::assert_snapshot!("apply names registries", apply(&mut env, &config(MIRRORED), "--yes").await);
+    let calls = changes(&env.engine.calls()[begin..]);
+    assert!(!calls.is_empty() && calls.iter().all(|call| call.contains(op::PUT_ARCHIVE)), "{calls:?}");
+    assert_eq!(apply(&mut env, &config(MIRRORED), "--dry-run").await.stdout, "", "it is what the file says");
+    insta::assert_snapshot!("apply reaches registries otherwise", apply(&mut env, &config(OTHERWISE), "--yes").await);
+    assert_eq!(apply(&mut env, &config(OTHERWISE), "--dry-run").await.stdout, "", "it is what the file says");
+    for node in ["dev-control-plane", "dev-worker", "dev-worker2"] {
+        let file = |host: &str| {
+            let file = env.engine.file(node, &format!("/etc/containerd/certs.d/{host}/hosts.toml"));
+            String::from_utf8(file.unwrap_or_default()).expect("it is text")
+        };
+        assert!(file("docker.io").contains("skip_verify"), "{node}");
+        assert!(file("_default").contains("[host.\"https://cache\"]"), "{node}");
+        assert!(file("localhost:5001").contains("[host.\"https://cache\"]"), "{node}: it is one of the others now");
+    }
+    insta::assert_snapshot!("apply forgets registries", apply(&mut env, &config(ONE), "--yes").await);
+    assert_eq!(apply(&mut env, &config(ONE), "--dry-run").await.stdout, "", "it is what the file says");
+}
+
 fn marks(env: &Env) -> Vec<String> {
     env.kubernetes.journal().into_iter().filter(|line| line.starts_with("mark ")).collect()
 }
@@ -150,12 +179,13 @@ async fn what_cannot_change_is_refused_before_anything_is_done() {
 /// Whatever call of Docker's the program is killed at, the same command completes the change, after a repair if it says so.
 #[tokio::test(start_paused = true)]
 async fn a_change_that_was_killed_is_completed() {
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
         (&[ONE], GROWN),
         (&[GROWN], MARKED),
         (&[ONE], MARKED),
         (&[ONE, "- role: control-plane\n- role: worker\n  ports: [{hostPort: 18081, containerPort: 81}]\n"], AT_PLANE),
         (&[ONE, AT_PLANE], AT_NEW),
+        (&[MIRRORED], OTHERWISE),
     ];
     for (from, to) in cases {
         let mut good = after(from).await;
