@@ -12,8 +12,7 @@ use super::problems::Problems;
 use super::v1alpha1;
 use super::validate::Dialect;
 
-const CONTAINERD: &str =
-    "the settings of containerd cannot be patched; how registries are reached, `registries` of a config of knarr's own says";
+const CONTAINERD: &str = "the settings of containerd cannot be patched; how registries are reached, `registries` of a config of knarr's own says";
 
 /// The `apiVersion` of kind's format.
 pub const API_VERSION: &str = "kind.x-k8s.io/v1alpha4";

@@ -39,8 +39,8 @@ fn hosts(host: &RegistryHost, registry: &Registry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::fixture::layout;
     use crate::node::files::Content;
+    use crate::node::fixture::layout;
 
     fn parsed(host: &str, mirrors: &[&str], skip_verify: bool) -> (RegistryHost, Registry) {
         let mirrors = mirrors.iter().map(|mirror| Mirror::parse(mirror).expect("a URL")).collect();

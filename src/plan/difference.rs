@@ -422,10 +422,8 @@ mod tests {
 
     #[test]
     fn registries() {
-        let registry = |mirror: &str, skip_verify| Registry {
-            mirrors: vec![Mirror::parse(mirror).expect("a URL")],
-            skip_verify,
-        };
+        let registry =
+            |mirror: &str, skip_verify| Registry { mirrors: vec![Mirror::parse(mirror).expect("a URL")], skip_verify };
         let host = |text: &str| RegistryHost::parse(text).expect("a host");
         let mut there = layout(1, 0);
         there.spec.registries = Registries::from([

@@ -47,6 +47,7 @@ mod one_node;
 mod race;
 mod readme;
 mod refusals;
+mod registries;
 mod restart;
 mod rows;
 mod samples;
@@ -100,6 +101,7 @@ const ALL: &[(&str, &[Case])] = &[
     ("manifests", manifests::CASES),
     ("limits", limits::CASES),
     ("apply", apply::CASES),
+    ("registries", registries::CASES),
     ("lifecycle", lifecycle::CASES),
     ("high_availability", high_availability::CASES),
     ("ports", ports::CASES),

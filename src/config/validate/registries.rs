@@ -22,7 +22,10 @@ pub(super) fn registries(check: &mut Check<'_>) -> Registries {
 fn host(check: &mut Check<'_>, path: &str, text: Option<&str>) -> Option<RegistryHost> {
     let path = format!("{path}.host");
     let Some(text) = text.filter(|text| !text.is_empty()) else {
-        check.problem(path, "is missing: a registry as image names have it, such as `docker.io`, or `*` for every other");
+        check.problem(
+            path,
+            "is missing: a registry as image names have it, such as `docker.io`, or `*` for every other",
+        );
         return None;
     };
     check.problems.take(&path, RegistryHost::parse(text))
