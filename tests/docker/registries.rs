@@ -1,4 +1,5 @@
-//! `registries:` in the config: nodes pull through a real registry as a file says, and another file changes that live.
+//! `registries:` in the config: nodes pull through a real registry as the README shows, and as other files say that change it
+//! live.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -19,6 +20,7 @@ pub const CASES: &[Case] = &[("from_mirror_to_mirror", from_mirror_to_mirror)];
 /// Debian's build of the registry that most people run, unpacked beside the tests: installed, it would be a service.
 const PACKAGE: &str = "docker-registry";
 const PORT: u16 = 5000;
+const README: &str = include_str!("../../README.md");
 
 /// The registry's program; none where it cannot be had.
 fn program() -> Option<PathBuf> {
@@ -39,7 +41,7 @@ fn program() -> Option<PathBuf> {
     Some(program)
 }
 
-/// A registry on the cluster's own network, and on a port of this machine to which Docker pushes.
+/// A registry on a port of this machine to which Docker pushes, and then on the cluster's network.
 struct Registry {
     container: Foreign,
     /// Where the nodes find it.
@@ -57,7 +59,7 @@ impl Registry {
         );
         let image = inspect(&cluster.control_plane());
         let (network, port) = (format!("knarr-{}", cluster.name), format!("127.0.0.1::{PORT}"));
-        let run = ["container", "create", "--name", &container.name, "--network", &network, "--publish", &port];
+        let run = ["container", "create", "--name", &container.name, "--publish", &port];
         let serves = ["--entrypoint", "/docker-registry", text(&image, "/Config/Image"), "serve", "/registry.yml"];
         docker(&[&run[..], &serves].concat()).ok();
         // Not by mounts: Docker may see other folders than this program.
@@ -65,6 +67,8 @@ impl Registry {
             docker(&["cp", &file.to_string_lossy(), &format!("{}:/", container.name)]).ok();
         }
         docker(&["start", &container.name]).ok();
+        assert!(README.contains("`docker network connect knarr-dev registry`"), "what it says is done here");
+        docker(&["network", "connect", &network, &container.name]).ok();
         let found = inspect(&container.name);
         let address = text(&found, &format!("/NetworkSettings/Networks/{network}/IPAddress")).to_owned();
         let published = text(&found, &format!("/NetworkSettings/Ports/{PORT}~1tcp/0/HostPort")).to_owned();
@@ -115,7 +119,15 @@ fn from_mirror_to_mirror(scene: &Scene) {
     pulls(&cluster, "registry.invalid/team/one:1");
     fails(&cluster, "other.invalid/team/two:1");
 
-    apply(&format!("{{host: '*', {mirror}}}")).says("+  registry  *").says("-  registry  registry.invalid");
+    // The README's own, for what is pushed to this machine.
+    let (_, shown) = README.split_once("```yaml\nregistries:\n- ").expect("a config");
+    let (shown, _) = shown.split_once("```").expect("its end");
+    let entry = shown.lines().map(str::trim).collect::<Vec<_>>().join(", ");
+    fails(&cluster, "localhost:5001/team/two:1");
+    apply(&format!("{{{}}}", entry.replace("http://registry:5000", &registry.inside)));
+    pulls(&cluster, "localhost:5001/team/two:1");
+
+    apply(&format!("{{host: '*', {mirror}}}")).says("+  registry  *").says("-  registry  localhost:5001");
     pulls(&cluster, "other.invalid/team/two:1");
     pulls(&cluster, "registry.invalid/team/three:1");
     apply(&format!("{{host: '*', {mirror}}}")).says("is what the file says already");

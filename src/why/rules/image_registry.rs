@@ -51,13 +51,14 @@ pub fn private(facts: &Facts, pod: &Value) -> Option<Finding> {
     )
 }
 
-pub fn certificate(_: &Facts, pod: &Value) -> Option<Finding> {
+pub fn certificate(facts: &Facts, pod: &Value) -> Option<Finding> {
     let (container, message) = refused(pod)?;
     if !any(message, &["x509:", "tls:", "server gave HTTP response to HTTPS client"]) {
         return None;
     }
     let server = registry(container.image());
-    let sentence = if message.contains("server gave HTTP response") {
+    let plain = message.contains("server gave HTTP response");
+    let sentence = if plain {
         format!("The registry `{server}` speaks HTTP, and the nodes insist on HTTPS.")
     } else if any(message, &["unknown authority", "self-signed", "self signed"]) {
         format!(
@@ -72,7 +73,13 @@ pub fn certificate(_: &Facts, pod: &Value) -> Option<Finding> {
         Finding::new(sentence)
             .line(reason(message))
             .line("nodes trust what this machine trusts when a cluster is created; a proxy that opens TLS has an authority of its own too")
+            .line(if plain {
+                format!("`registries: [{{host: \"{server}\", mirrors: [\"http://{server}\"]}}]` in the cluster's config lets them speak HTTP")
+            } else {
+                format!("`registries: [{{host: \"{server}\", skipVerify: true}}]` in the cluster's config lets any certificate do")
+            })
             .try_("knarr doctor")
+            .try_(format!("knarr apply -f FILE --name {}", facts.cluster))
             .try_(format!("docker pull {}", container.image())),
     )
 }
@@ -94,10 +101,16 @@ pub fn unreachable(facts: &Facts, pod: &Value) -> Option<Finding> {
         return None;
     };
     let image = container.image();
+    let mut finding = Finding::new(format!("The nodes cannot reach the registry `{server}`: {why}."))
+        .line(format!("{}: image {image}", container.shown()))
+        .line(reason(message));
+    if matches!(server.split(':').next(), Some("localhost" | "127.0.0.1")) {
+        finding = finding.line(format!(
+            "`{server}` is the node itself there; `registries: [{{host: \"{server}\", mirrors: [URL]}}]` in the cluster's config says where to ask instead"
+        ));
+    }
     Some(
-        Finding::new(format!("The nodes cannot reach the registry `{server}`: {why}."))
-            .line(format!("{}: image {image}", container.shown()))
-            .line(reason(message))
+        finding
             .line("an image that this machine's Docker can get needs no registry: load it into the nodes")
             .try_(format!("docker pull {image} && {}", facts.knarr(&format!("load docker-image {image}"))))
             .try_("knarr doctor"),
