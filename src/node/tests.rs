@@ -91,6 +91,8 @@ fn several_control_planes_differ_where_they_must() {
     let component = |name: &str| file.components.iter().find(|c| c.name == name).expect("is there");
     assert_eq!(flag(component("kube-scheduler"), "leader-elect"), Some("true"));
     assert_eq!(flag(component("kube-controller-manager"), "leader-elect"), Some("true"));
+    let gates = flag(component("kube-controller-manager"), "feature-gates");
+    assert_eq!(gates, Some("ControllerManagerReleaseLeaderElectionLockOnExit=true"));
     assert_eq!(flag(component("etcd"), "election-timeout"), None);
     assert_eq!(flag(component("kube-apiserver"), "goaway-chance"), Some("0.001"));
     assert_eq!(
