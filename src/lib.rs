@@ -10,7 +10,7 @@
 //!
 //! Data flows down this list. `spec`, `plan`, `pki` and `node` are pure: no I/O, no clock, no environment. Each outside
 //! world has one door: `engine` (Docker; only `engine/docker` names bollard), `kubernetes` (the API server; only
-//! `kubernetes/client.rs` names kube), `fs` (files), `host` (this machine), `terminal`, `process`. Logic never prints:
+//! `kubernetes/client` names kube), `fs` (files), `host` (this machine), `terminal`, `process`. Logic never prints:
 //! it emits `report::Event`s, and `commands` print results on stdout. Docker's labels are the only memory.
 
 pub mod addons;

@@ -1,4 +1,4 @@
-//! Completion scripts and man pages, made from the definitions in `cli/args.rs`.
+//! Completion scripts and man pages, made from the definitions in `cli/args`.
 
 use std::path::Path;
 

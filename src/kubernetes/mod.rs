@@ -1,7 +1,7 @@
 //! The cluster's API server in our words: the narrow trait behind which every request to it happens.
 //!
-//! `client.rs` is the only file that names kube; `fake.rs` answers for tests. Waiting methods watch, they do not poll;
-//! they are cancelled by dropping their future, and tell `progress` what they still wait for.
+//! Only `client.rs` and its folder name kube; `fake.rs` answers for tests. Waiting methods watch, they do not poll; they
+//! are cancelled by dropping their future, and tell `progress` what they still wait for.
 
 pub mod client;
 pub mod fake;

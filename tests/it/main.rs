@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests look at the files of the repository as they are")]
 
 mod apply;
+mod certificates;
 mod config;
 mod crash;
 mod create;
@@ -14,12 +15,16 @@ mod gc;
 mod help;
 mod interrupt;
 mod lifecycle;
+mod lifecycle_faults;
 mod limits;
 mod manifests;
 mod output;
 mod ports;
 mod race;
 mod shape;
+mod start;
+mod status;
+mod taken;
 mod urls;
 mod why;
 

@@ -8,7 +8,8 @@ use kube::core::GroupVersionKind;
 use kube::discovery;
 use serde_json::Value;
 
-use super::{FIELD_MANAGER, KubeClient, RETRY, words};
+use super::retries::RETRY;
+use super::{FIELD_MANAGER, KubeClient, words};
 use crate::error::{Error, Result};
 use crate::kubernetes::{Progress, Scope, objects};
 

@@ -1,0 +1,28 @@
+//! Flags of `up`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::KubeconfigTarget;
+use crate::spec::values;
+
+/// Flags of `up`
+#[derive(Debug, Clone, Args)]
+pub struct Up {
+    /// The cluster's name
+    #[arg(short, long, env = "KNARR_CLUSTER")]
+    pub name: Option<String>,
+    /// How many workers beside the control plane
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub workers: u32,
+    /// Mend what is missing on this machine, Docker Engine among it, and say what was done
+    #[arg(long)]
+    pub fix: bool,
+    /// How long to wait until the cluster is usable
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = values::parse_wait)]
+    pub wait: Duration,
+    /// Where the kubeconfig goes
+    #[command(flatten)]
+    pub target: KubeconfigTarget,
+}
