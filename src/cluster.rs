@@ -2,6 +2,7 @@
 
 pub mod certificates;
 pub mod etcd;
+mod lock;
 mod recall;
 mod salvage;
 mod state;
@@ -20,6 +21,7 @@ use crate::node::paths::{ADMIN_PEM, CA};
 use crate::plan::layout::API_PORT;
 use crate::plan::names;
 
+pub use self::lock::{Lock, lock};
 pub use self::recall::{Recalled, recall};
 pub use self::salvage::salvage;
 pub use self::state::State;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::node::{grow, may_go, must_be_whole, shrink, untouched, wish};
-use super::reshape::{Found, find, reshape};
+use super::reshape::{Found, find_again, find_to_change, reshape};
 use super::{Session, addons, create, port, table};
 use crate::addons::{self as addon, Addon, Chosen, state};
 use crate::cli::args::addons::{Disable, Enable};
@@ -49,7 +49,7 @@ pub async fn run(session: &Session<impl Engine>, args: Apply) -> Result<()> {
     if !session.unless_interrupted(stopped, looking).await.map_err(untouched)? {
         return create::carry_out(session, spec, &written, &creation).await;
     }
-    let comparing = compare(session, &spec, &args);
+    let comparing = compare(session, &spec, &args, None);
     let (mut found, difference) = session.unless_interrupted(stopped, comparing).await.map_err(untouched)?;
     if !written.is_empty() {
         session.note(format!(
@@ -67,7 +67,7 @@ pub async fn run(session: &Session<impl Engine>, args: Apply) -> Result<()> {
         Go::Yes => {}
         // A person may take minutes.
         Go::Asked => {
-            let comparing = compare(session, &spec, &args);
+            let comparing = compare(session, &spec, &args, Some(found));
             let (now, again) = session.unless_interrupted(stopped, comparing).await.map_err(untouched)?;
             if again != difference {
                 return Err(Error::failed(format!("cluster `{}` has changed since you were asked", done.cluster))
@@ -123,8 +123,16 @@ async fn show(session: &Session<impl Engine>, done: &Done<'_>, difference: &Diff
 }
 
 /// Finds the cluster and what lies between it and the config; whatever cannot be done is an error now, all of it.
-async fn compare<E: Engine>(session: &Session<E>, spec: &ClusterSpec, args: &Apply) -> Result<(Found<E>, Difference)> {
-    let found = find(session, spec.name.as_str()).await?;
+async fn compare<E: Engine>(
+    session: &Session<E>,
+    spec: &ClusterSpec,
+    args: &Apply,
+    held: Option<Found<E>>,
+) -> Result<(Found<E>, Difference)> {
+    let found = match held {
+        Some(found) => find_again(found).await?,
+        None => find_to_change(session, spec.name.as_str()).await?,
+    };
     must_be_whole(&found)?;
     let access = cluster::access(&*found.engine, &found.cluster).await?;
     let kubernetes = session.outside.kubernetes.connect(&access)?;
@@ -167,6 +175,7 @@ async fn compare<E: Engine>(session: &Session<E>, spec: &ClusterSpec, args: &App
             engine: Arc::clone(&found.engine),
             cluster: found.cluster.clone(),
             recalled: Recalled { layout: closed, ..found.recalled.clone() },
+            lock: None,
         };
         may_go(session, &then, &difference.removed, args.force).await?;
     }
@@ -203,12 +212,12 @@ async fn carry_out<E: Engine>(
     if !difference.closed.is_empty() {
         let target = found.recalled.layout.closing(&difference.closed)?;
         port::carry_out(session, &found, Verb::Close, target, false).await?;
-        found = find(session, &name).await?;
+        found = find_again(found).await?;
     }
     if !difference.added.is_empty() {
         let new = with_ports(&difference.added)?;
         grow(session, &found, &new, manner).await?;
-        found = find(session, &name).await?;
+        found = find_again(found).await?;
     }
     if !difference.marked.is_empty() || difference.registries.is_some() {
         let marked = found.recalled.layout.marked(&difference.marked);
@@ -216,12 +225,12 @@ async fn carry_out<E: Engine>(
         let marks = difference.marked.iter().map(|marked| (marked.node.clone(), marked.marks.clone())).collect();
         let wish = Wish { marks, ..wish(Verb::Change, target, &found, manner) };
         reshape(session, &found, wish, manner).await?;
-        found = find(session, &name).await?;
+        found = find_again(found).await?;
     }
     if !difference.opened.is_empty() {
         let target = opening(&found.recalled.layout, &chosen(&difference.opened)?)?;
         port::carry_out(session, &found, Verb::Open, target, false).await?;
-        found = find(session, &name).await?;
+        found = find_again(found).await?;
     }
     if !difference.removed.is_empty() {
         let removed = may_go(session, &found, &difference.removed, args.force).await?;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Session;
-use super::reshape::{Done, Found, find, print, reshape};
+use super::reshape::{Done, Found, find_to_change, print, reshape};
 use crate::cli::args::node::{Add, Delete, Manner};
 use crate::cluster::{self, Cluster, Recalled};
 use crate::engine::{ContainerState, Engine};
@@ -16,7 +16,8 @@ use crate::spec::Role;
 /// Runs `knarr node add`.
 pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
     let stopped = "stopped before anything was changed";
-    let found = session.unless_interrupted(stopped, find(session, &args.cluster.name)).await.map_err(untouched)?;
+    let found =
+        session.unless_interrupted(stopped, find_to_change(session, &args.cluster.name)).await.map_err(untouched)?;
     must_be_whole(&found).map_err(untouched)?;
     let role = if args.control_plane { Role::ControlPlane } else { Role::Worker };
     let new = vec![NewNode::Plain(role); args.count as usize];
@@ -54,7 +55,7 @@ pub async fn delete(session: &Session<impl Engine>, args: Delete) -> Result<()> 
             Some(name) => name.clone(),
             None => owner(session, &args.nodes).await?,
         };
-        let found = find(session, &name).await?;
+        let found = find_to_change(session, &name).await?;
         let removed = may_go(session, &found, &args.nodes, args.force).await?;
         Ok((found, removed))
     };

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::node::{must_be_whole, untouched, wish};
-use super::reshape::{Done, Found, find, print, reshape};
+use super::reshape::{Done, Found, find, find_to_change, print, reshape};
 use super::{Session, table};
 use crate::cli::args::lifecycle::Refresh;
 use crate::cli::args::node::Manner;
@@ -20,7 +20,7 @@ use crate::spec::values::PortMapping;
 /// Runs `knarr port add`.
 pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
     let looking = async {
-        let found = find(session, &args.cluster.name).await?;
+        let found = find_to_change(session, &args.cluster.name).await?;
         must_run(&found)?;
         must_be_whole(&found)?;
         let (layout, node) = (&found.recalled.layout, args.node.as_deref());
@@ -42,7 +42,7 @@ pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
 /// Runs `knarr port remove`.
 pub async fn remove(session: &Session<impl Engine>, args: Remove) -> Result<()> {
     let looking = async {
-        let found = find(session, &args.cluster.name).await?;
+        let found = find_to_change(session, &args.cluster.name).await?;
         // A port can be given up whatever else is missing.
         if found.cluster.state() != State::Incomplete {
             must_run(&found)?;

@@ -5,7 +5,7 @@ use knarr_contract::{ComponentStatus, NodeStatus};
 
 use super::Session;
 use super::node::untouched;
-use super::reshape::{Found, find, print, reshape};
+use super::reshape::{Found, find_to_change, print, reshape};
 use crate::cli::args::node::{Manner, Repair};
 use crate::cluster::etcd::{self, Member};
 use crate::cluster::{self, Recalled};
@@ -46,7 +46,7 @@ pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
 
 async fn mend(session: &Session<impl Engine>, name: &str, manner: &Manner) -> Result<()> {
     let looking = async {
-        let found = find(session, name).await?;
+        let found = find_to_change(session, name).await?;
         let statuses = statuses(&found).await;
         let hopeless = |etcd: &ComponentStatus| !etcd.ready && etcd.restarts >= HOPELESS_RESTARTS;
         let broken: Vec<String> =

@@ -1,6 +1,7 @@
-//! Carries out what changes a living cluster's shape: recall → wish → plan → execute → kubeconfig, and back again if an
-//! addition fails.
+//! Carries out what changes a living cluster's shape: lock → recall → wish → plan → execute → kubeconfig, and back again if
+//! an addition fails.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::lifecycle::{refresh, store, url};
 use super::{Session, holder};
 use crate::cli::args::node::Manner;
-use crate::cluster::{self, Cluster, Recalled, certificates};
+use crate::cluster::{self, Cluster, Lock, Recalled, certificates};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::execute::{self, Context, Failed, Keys};
@@ -26,6 +27,9 @@ use crate::plan::{Living, Plan, Stranger, Verb, Wish, names as plan_names};
 const UNDO: Duration = Duration::from_secs(30);
 /// How long a change may take that nobody waits for.
 const UNWATCHED: Duration = Duration::from_secs(180);
+
+/// How long others are waited for without a word.
+const TELL_AFTER: Duration = Duration::from_secs(1);
 
 /// What became of the cluster.
 #[derive(Serialize)]
@@ -55,14 +59,44 @@ pub(super) struct Found<E> {
     pub cluster: Cluster,
     /// Where everything stands.
     pub recalled: Recalled,
+    /// The right to change it: what was found stays true. Who only reads has none, and nor has a cluster that is stopped.
+    pub lock: Option<Lock>,
 }
 
 /// Finds a cluster and reads its layout.
 pub(super) async fn find<E: Engine>(session: &Session<E>, name: &str) -> Result<Found<E>> {
+    read(session.engine().await?, name, None).await
+}
+
+/// Finds a cluster that is going to be changed, by nobody else meanwhile.
+pub(super) async fn find_to_change<E: Engine>(session: &Session<E>, name: &str) -> Result<Found<E>> {
     let engine = session.engine().await?;
+    let lock = lock(session, &*engine, name).await?;
+    // Only now: until then it was somebody else's to change.
+    read(engine, name, lock).await
+}
+
+async fn lock<E: Engine>(session: &Session<E>, engine: &E, name: &str) -> Result<Option<Lock>> {
+    let cluster = cluster::find(engine, name).await?;
+    let mut locking = pin!(cluster::lock(engine, &cluster));
+    tokio::select! {
+        lock = &mut locking => lock,
+        () = tokio::time::sleep(TELL_AFTER) => {
+            session.note(format!("another run of knarr changes cluster `{name}`: waiting until it is done"));
+            locking.await
+        }
+    }
+}
+
+/// Finds a cluster again after a part of its change.
+pub(super) async fn find_again<E: Engine>(found: Found<E>) -> Result<Found<E>> {
+    read(found.engine, &found.cluster.name, found.lock).await
+}
+
+async fn read<E: Engine>(engine: Arc<E>, name: &str, lock: Option<Lock>) -> Result<Found<E>> {
     let cluster = cluster::find(&*engine, name).await?;
     let recalled = cluster::recall(&*engine, &cluster).await?;
-    Ok(Found { engine, cluster, recalled })
+    Ok(Found { engine, cluster, recalled, lock })
 }
 
 /// Makes a wish come true; or prints the plan for it, and then nothing became of the cluster.
@@ -72,7 +106,7 @@ pub(super) async fn reshape<E: Engine>(
     wish: Wish,
     manner: &Manner,
 ) -> Result<Option<Done>> {
-    let Found { engine, cluster, recalled } = found;
+    let Found { engine, cluster, recalled, .. } = found;
     let store = store(session, &manner.refresh)?;
     let living = recalled.living(cluster);
     let plan = Plan::reshape(&living, &wish)?;

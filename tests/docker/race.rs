@@ -1,14 +1,16 @@
 //! Several at once: for one name exactly one wins, and different names do not disturb each other.
 
 use ipnet::Ipv4Net;
+use rustix::process::Signal;
 
 use crate::Case;
 use crate::cluster::Cluster;
 use crate::docker::docker;
-use crate::processes::{Background, Run};
+use crate::processes::{Background, Run, free_port};
 use crate::scene::Scene;
+use crate::wait::{seconds, until};
 
-pub const CASES: &[Case] = &[("one_name", one_name), ("four_names", four_names)];
+pub const CASES: &[Case] = &[("one_name", one_name), ("four_names", four_names), ("changes", changes)];
 
 /// How often eight runs want one name.
 const ROUNDS: usize = 3;
@@ -71,4 +73,60 @@ fn four_names(scene: &Scene) {
     let text = scene.kubeconfig_text().unwrap_or_default();
     assert!(!text.contains("name: knarr-"), "{text}");
     assert!(!scene.path("kubeconfig.lock").exists());
+}
+
+/// Several changes of one cluster at once: each waits for the others, and nobody undoes what others did.
+fn changes(scene: &Scene) {
+    let cluster = scene.cluster("changes");
+    cluster.create(&["--no-addon", "metrics-server", "--no-addon", "storage", "--no-addon", "load-balancer"]);
+    let name = ["--name", cluster.name.as_str()];
+    let port = |port: u16| format!("{}:{port}", free_port());
+    let ports = [port(30080), port(30081)];
+    for round in 1..=ROUNDS {
+        let before = counts(scene, &cluster);
+        let words =
+            [vec!["node", "add"], vec!["port", "add", &ports[0]], vec!["port", "add", &ports[1]], vec!["node", "add"]];
+        let running: Vec<Background> = words.iter().map(|words| scene.start(&[words, &name[..]].concat())).collect();
+        let runs: Vec<Run> = running.into_iter().map(Background::end).collect();
+        let all: String = runs.iter().map(ToString::to_string).collect();
+        assert!(runs.iter().all(|run| run.status == 0), "round {round}\n{all}");
+        let (nodes, open) = counts(scene, &cluster);
+        assert_eq!((nodes - before.0, open - before.1), (2, 2), "round {round}\n{all}");
+        eprintln!("round {round}: {:?}", runs.iter().map(|run| run.took).collect::<Vec<_>>());
+        cluster.well();
+        for opened in scene
+            .knarr(&["port", "list", "--name", &cluster.name, "-o", "json"])
+            .ok()
+            .json()
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            if opened["fixed"] == false {
+                let host = format!("{}/{}", opened["hostPort"], opened["protocol"].as_str().unwrap_or_default());
+                scene.knarr(&[&["port", "remove", &host], &name[..]].concat()).ok();
+            }
+        }
+    }
+
+    // A change that is killed lets go: the next one need not wait for anybody.
+    let killed = scene.start(&[&["node", "add"], &name[..]].concat());
+    let lock = "flock --nonblock /run/knarr/change.lock true";
+    until("a change holds the lock", seconds(10), || {
+        let run = cluster.exec(&cluster.control_plane(), &["sh", "-c", lock]);
+        if run.status == 0 { Err(run.to_string()) } else { Ok(()) }
+    });
+    killed.signal(Signal::KILL);
+    killed.end();
+    scene.knarr(&["repair", &cluster.name]).ok();
+    cluster.well();
+    cluster.delete();
+}
+
+/// How many nodes it has, and how many ports were opened.
+fn counts(scene: &Scene, cluster: &Cluster<'_>) -> (usize, usize) {
+    let nodes = scene.knarr(&["get", "nodes", "--name", &cluster.name, "-o", "json"]).ok().json();
+    let ports = scene.knarr(&["port", "list", "--name", &cluster.name, "-o", "json"]).ok().json();
+    let opened = ports.as_array().into_iter().flatten().filter(|port| port["fixed"] == false).count();
+    (nodes.as_array().map_or(0, Vec::len), opened)
 }

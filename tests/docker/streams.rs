@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use rustix::process::Signal;
 
 use crate::cluster::Cluster;
-use crate::processes::run;
+use crate::processes::{free_port, run};
 use crate::scene::Scene;
 use crate::wait::{seconds, until};
 use crate::{Case, http, shared};
@@ -68,7 +68,7 @@ fn copy(scene: &Scene, cluster: &Cluster) {
 }
 
 fn forward(scene: &Scene, cluster: &Cluster) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let port = free_port();
     let ports = format!("{port}:8080");
     let forwarding = scene.start(&["kubectl", "--name", &cluster.name, "port-forward", "pod/streams", &ports]);
     let address = SocketAddr::from(([127, 0, 0, 1], port));

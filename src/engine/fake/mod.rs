@@ -5,6 +5,7 @@
 //! What was put into containers stays there to be looked at; programs in containers are a closure of the test.
 
 mod container;
+mod flock;
 mod journal;
 mod serve;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use futures::StreamExt;
 use tokio::io::AsyncReadExt;
 use tokio::task::yield_now;
 
+use super::flock::{flock, is_flock};
 use super::world::{Answer, World, carries, refuse};
 use super::{Call, FakeEngine, How, Outcome};
 use crate::engine::{
@@ -330,6 +331,9 @@ impl Engine for FakeEngine {
             })
         };
         let answer = prepared.map(|(name, id, program)| {
+            if is_flock(exec) {
+                return flock(self, &name, id, exec);
+            }
             let (input, mut typed) = tokio::io::duplex(64 * 1024);
             let (engine, exec_id, mut exec) = (self.clone(), id.clone(), exec.clone());
             // The program runs once all of its input is there; a stdin that stays silent only tells that somebody listens.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::container::Container;
+use super::flock::Locks;
 use crate::engine::archive::Item;
 use crate::engine::{EngineErrorKind, ImageInfo, Labels, NetworkInfo, NetworkSpec, VolumeInfo};
 
@@ -52,6 +53,7 @@ pub(super) struct World {
     pub(super) taken_ports: BTreeSet<(IpAddr, u16)>,
     /// Programs that were attached to, and their exit status once they ended.
     pub(super) execs: BTreeMap<String, Option<i64>>,
+    pub(super) locks: Locks,
     made: u32,
     /// How much later it is than the number of objects tells, in seconds.
     pub(super) passed: i64,

@@ -1,11 +1,11 @@
 //! kubectl as everybody uses it: verb by verb, a terminal and forwarded ports among them.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::namespace::Namespace;
 use crate::cluster::Cluster;
 use crate::http;
-use crate::processes::run;
+use crate::processes::{free_port, run};
 use crate::scene::Scene;
 use crate::wait::{seconds, until};
 
@@ -149,9 +149,4 @@ fn ports(scene: &Scene, cluster: &Cluster<'_>) {
         assert_eq!((status, body.trim()), (200, "v1"), "{target}");
         drop(forwarding);
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("some port is free");
-    listener.local_addr().expect("it has one").port()
 }
