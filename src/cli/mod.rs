@@ -140,6 +140,9 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
         Command::Get(Get::Kubeconfig { cluster, internal }) => {
             session.unless_interrupted(looking, commands::kubeconfig::get(session, &cluster, internal)).await
         }
+        Command::Get(Get::Config(cluster)) => {
+            session.unless_interrupted(looking, commands::config::of_cluster(session, &cluster.name)).await
+        }
         Command::Get(Get::Urls(args)) => session.unless_interrupted(looking, commands::urls::run(session, &args)).await,
         Command::Tunnel(args) => commands::tunnel::run(session, &args).await,
         Command::Export(Export::Kubeconfig { cluster, target, internal }) => {

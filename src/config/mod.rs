@@ -8,6 +8,7 @@ mod problems;
 pub mod suggest;
 pub mod v1alpha1;
 mod validate;
+mod write;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use self::defaults::NAME as DEFAULT_NAME;
 use self::problems::Problems;
 pub use self::suggest::{nearest, unknown};
 use self::validate::{Input, validate};
+pub use self::write::write;
 use crate::error::{Error, ErrorKind, Result};
 use crate::spec::ClusterSpec;
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::addons::{Addons, Switch};
 
@@ -19,7 +19,7 @@ pub const API_VERSION: &str = "knarr.dev/v1alpha1";
 pub const KIND: &str = "Cluster";
 
 /// A Kubernetes cluster made of Docker containers by knarr.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping that describes a cluster")]
 pub struct Cluster {
     /// The version of this format: `knarr.dev/v1alpha1`.
@@ -55,7 +55,7 @@ pub struct Cluster {
 }
 
 /// One node, or `count` equal ones.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping that describes a node")]
 pub struct Node {
     /// What the node is for: `control-plane` or `worker`.
@@ -82,7 +82,7 @@ pub struct Node {
 }
 
 /// A taint of a Node.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping that describes a taint")]
 pub struct Taint {
     /// Its key.
@@ -95,7 +95,7 @@ pub struct Taint {
 }
 
 /// A folder or file of the host seen in a node.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping that describes a mount")]
 pub struct Mount {
     /// The path on the host, which must exist; a relative one starts at the folder of this file.
@@ -112,7 +112,7 @@ pub struct Mount {
 }
 
 /// A port of a node published on the host.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping that describes a port")]
 pub struct Port {
     /// The host's address; default 127.0.0.1.
@@ -129,7 +129,7 @@ pub struct Port {
 }
 
 /// How nodes reach one container registry.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping that describes a registry")]
 pub struct Registry {
     /// The registry as image names have it, such as `docker.io` or `registry.example.com:5000`; `*` is every other.
@@ -141,7 +141,7 @@ pub struct Registry {
 }
 
 /// Addresses, ports and proxying of a cluster.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping that describes the network")]
 pub struct Networking {
     /// The address family; only `ipv4` for now.
@@ -168,7 +168,7 @@ pub struct Networking {
 }
 
 /// Flags per component.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields, expecting = "a mapping from component to flags")]
 pub struct ExtraArgs {
     /// Flags of kube-apiserver.
@@ -186,7 +186,7 @@ pub struct ExtraArgs {
 }
 
 /// A text that may be written without quotes even if it looks like a number or a boolean: flags' values do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Text(pub String);
 

@@ -60,6 +60,11 @@ fn from_file_to_file(scene: &Scene) {
     assert!(open.out().lines().any(|line| line.contains(&worker) && line.contains("30080")), "{open}");
     assert_eq!(signs(&apply(&three, &["--dry-run"]).ok()), Vec::<String>::new());
 
+    // What it is like can be read, and says the same.
+    let read = scene.knarr(&["get", "config", "--name", &cluster.name]).ok().out();
+    assert!(read.contains("zone: a") && read.contains("containerPort: 30080"), "{read}");
+    assert_eq!(signs(&apply(&read, &["--dry-run"]).ok()), Vec::<String>::new(), "{read}");
+
     let other = three.replace("zone: a}", "zone: a}\n  cpus: 1") + "networking: {podSubnet: 10.9.0.0/16}\n";
     apply(&other, &["--yes"]).exits(3).says("cannot become what the config says").says("podSubnet").says("cpus");
     apply(&one, &["--yes"]).ok();

@@ -138,6 +138,21 @@ async fn registries_are_told_to_every_node_and_nothing_restarts() {
     assert_eq!(apply(&mut env, &config(ONE), "--dry-run").await.stdout, "", "it is what the file says");
 }
 
+/// What a cluster is like can be read, changed and applied.
+#[tokio::test(start_paused = true)]
+async fn the_config_of_a_cluster_that_lives() {
+    let mut env = after(&[GROWN, AT_PLANE, MIRRORED]).await;
+    assert_eq!(env.knarr("port add 18082:82 -n dev --node dev-worker").await.status, 0);
+    assert_eq!(env.knarr("node add -n dev").await.status, 0);
+    let config = env.knarr("get config -n dev").await;
+    insta::assert_snapshot!("the config of a cluster", config);
+    let run = apply(&mut env, &config.stdout, "--dry-run").await;
+    assert_eq!((run.status, run.stdout.as_str()), (0, ""), "it is what the file says\n{run}");
+    let json = env.knarr("get config -n dev -o json").await;
+    let run = apply(&mut env, &json.stdout, "--dry-run").await;
+    assert_eq!((run.status, run.stdout.as_str()), (0, ""), "it is what the file says\n{run}");
+}
+
 fn marks(env: &Env) -> Vec<String> {
     env.kubernetes.journal().into_iter().filter(|line| line.starts_with("mark ")).collect()
 }

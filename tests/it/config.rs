@@ -73,6 +73,17 @@ fn valid_files_become_specs() {
     });
 }
 
+/// Whatever a file says, what is written of it says the same.
+#[test]
+fn what_is_written_says_the_same() {
+    for (name, text) in fixtures("valid") {
+        let spec = load(&file(&text), &Overrides::default()).unwrap_or_else(|e| panic!("{name}: {e}")).spec;
+        let written = config::write(&spec, "knarr.dev/node:v1.36.4").expect("it can be written");
+        let again = load(&file(&written), &Overrides::default()).unwrap_or_else(|e| panic!("{name}: {e}\n{written}"));
+        assert_eq!(again.spec, spec, "{name}\n{written}");
+    }
+}
+
 #[test]
 fn invalid_files_say_everything_that_is_wrong() {
     check("invalid", 40, |source| {

@@ -23,6 +23,8 @@ pub enum Get {
     /// Print the addresses of Services and Ingresses that can be used from here
     #[command(alias = "url")]
     Urls(InCluster),
+    /// Print the config file that a living cluster is like, to change it and give it to `knarr apply`
+    Config(OneCluster),
     /// Print a kubeconfig on stdout
     Kubeconfig {
         /// Which cluster

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use crate::addons;
 
 /// What the file says of addons.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Addons {
     /// `storage: false`, `ingress: {allowSnippets: true}`
     Mapping(BTreeMap<String, Switch>),
@@ -19,7 +21,8 @@ pub enum Addons {
 }
 
 /// What the file says of one addon.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Switch {
     /// On or off.
     Bool(bool),
