@@ -19,7 +19,7 @@ const GOES_ON: usize = 30;
 /// When writes are given up.
 const GIVEN_UP: Duration = Duration::from_secs(60);
 
-/// One cluster: created, its leader killed, its balancer killed, a worker more and a worker less, deleted.
+/// One cluster: created, its leader killed, its balancer killed, a worker more and a worker less, stopped, started, deleted.
 pub fn round(bench: &Bench, table: &mut Table) -> Outcome<()> {
     let (_, took) = bench.create(&SHAPE)?;
     table.add("3+2: create, from Enter to prompt", took.as_secs_f64());
@@ -48,6 +48,11 @@ pub fn round(bench: &Bench, table: &mut Table) -> Outcome<()> {
     let begun = Instant::now();
     bench.knarr(&["node", "delete", &format!("{}-worker3", bench.name())])?;
     table.add("3+2: a worker less, from Enter to prompt", begun.elapsed().as_secs_f64());
+    for (verb, what) in [("stop", "3+2: stop, from Enter to prompt"), ("start", "3+2: start, from Enter to usable")] {
+        let begun = Instant::now();
+        bench.on_cluster(verb)?;
+        table.add(what, begun.elapsed().as_secs_f64());
+    }
     bench.delete()?;
     Ok(())
 }

@@ -27,7 +27,7 @@ const HELLO_NODE_PORT: u16 = 30080;
 pub async fn run(session: &Session<impl Engine>, args: Up) -> Result<()> {
     let name = args.name.clone().unwrap_or_else(|| DEFAULT_NAME.into());
     // The name is checked before anything on this machine is touched.
-    let mut spec = spec(&name, args.workers)?;
+    let mut spec = spec(&name, &args)?;
     if args.fix {
         doctor::mend(session).await?;
     }
@@ -39,14 +39,18 @@ pub async fn run(session: &Session<impl Engine>, args: Up) -> Result<()> {
         first.ports.push(sample_port());
         create::create(session, spec, &create_flags(&args, &name)).await?;
     }
+    if let (Some(_), Some(_)) = (&existing, args.ttl) {
+        session.warn(format!("cluster `{name}` is there already: `--ttl` is for new ones, its end stays as it is"));
+    }
     let cluster = cluster::find(&*engine, &name).await?;
     cluster.running_nodes()?;
     start_sample(session, &*engine, &cluster, args.wait).await?;
     report(session, &cluster)
 }
 
-fn spec(name: &str, workers: u32) -> Result<ClusterSpec> {
-    let overrides = Overrides { name: Some(name.to_owned()), workers: Some(workers), ..Overrides::default() };
+fn spec(name: &str, args: &Up) -> Result<ClusterSpec> {
+    let overrides =
+        Overrides { name: Some(name.to_owned()), workers: Some(args.workers), ttl: args.ttl, ..Overrides::default() };
     super::load_config(&Source::None, &overrides).map(|loaded| loaded.spec)
 }
 

@@ -11,7 +11,7 @@ pub const CASES: &[Case] = &[("twice", twice)];
 
 fn twice(scene: &Scene) {
     let cluster = scene.cluster("up");
-    let first = scene.knarr(&["up", "--name", &cluster.name]).ok();
+    let first = scene.knarr(&["up", "--name", &cluster.name, "--ttl", "2h"]).ok();
     let url = first.out().trim().to_owned();
     let address: SocketAddr = url.trim_start_matches("http://").parse().unwrap_or_else(|_| panic!("{first}"));
     let (status, body) = http::get(address, "/").expect("the sample answers");
@@ -40,5 +40,8 @@ fn twice(scene: &Scene) {
     assert_eq!(state(), before);
     let json = scene.knarr(&["up", "--name", &cluster.name, "-o", "json"]).ok().json();
     assert_eq!(json["url"], url.as_str());
+    let status = scene.knarr(&["status", &cluster.name, "-o", "json"]).ok().json();
+    assert!(status["expires"].is_string(), "{status:#}");
+    scene.knarr(&["up", "--name", &cluster.name, "--ttl", "3h"]).ok().says("its end stays as it is");
     cluster.delete();
 }

@@ -19,6 +19,9 @@ pub struct Up {
     /// Mend what is missing on this machine, Docker Engine among it, and say what was done
     #[arg(long)]
     pub fix: bool,
+    /// How long a new cluster may live, such as 2h; afterwards `knarr gc` and every later creation remove it
+    #[arg(long, value_name = "DURATION", value_parser = values::parse_ttl)]
+    pub ttl: Option<Duration>,
     /// How long to wait until the cluster is usable
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = values::parse_wait)]
     pub wait: Duration,
