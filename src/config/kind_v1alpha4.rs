@@ -12,7 +12,11 @@ use super::problems::Problems;
 use super::v1alpha1;
 use super::validate::Dialect;
 
-const CONTAINERD: &str = "the settings of containerd cannot be patched; how registries are reached, `registries` of a config of knarr's own says";
+const CONTAINERD: &str =
+    "the settings of containerd cannot be patched; mirrors of registries go into `registries` of knarr's own config";
+
+/// Where the nodes' containerd looks for how registries are reached.
+const REGISTRY_HOSTS: &str = "/etc/containerd/certs.d";
 
 /// The `apiVersion` of kind's format.
 pub const API_VERSION: &str = "kind.x-k8s.io/v1alpha4";
@@ -208,10 +212,48 @@ fn unsupported(kind: &Cluster, problems: &mut Problems, warnings: &mut Vec<Strin
             problems.add(format!("nodes[{i}].gpus"), "GPUs cannot be passed to nodes");
         }
     }
-    for i in 0..kind.containerd_config_patches.len() {
-        problems.add(format!("containerdConfigPatches[{i}]"), CONTAINERD);
+    for (i, patch) in kind.containerd_config_patches.iter().enumerate() {
+        if !is_set_anyway(patch) {
+            problems.add(format!("containerdConfigPatches[{i}]"), CONTAINERD);
+        }
     }
     for i in 0..kind.containerd_config_patches_json6902.len() {
         problems.add(format!("containerdConfigPatchesJSON6902[{i}]"), CONTAINERD);
+    }
+}
+
+/// Whether a patch of containerd's settings, as kind's recipe for a local registry has it, says only what nodes have.
+fn is_set_anyway(patch: &str) -> bool {
+    let lines: Vec<&str> = patch.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
+    let [table, setting] = lines[..] else { return false };
+    let value = setting.strip_prefix("config_path").and_then(|rest| rest.trim_start().strip_prefix('='));
+    table.starts_with("[plugins.")
+        && table.ends_with(".registry]")
+        && value.is_some_and(|value| value.trim() == format!("\"{REGISTRY_HOSTS}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nodes_have_is_taken_as_a_patch_of_containerd() {
+        assert_eq!(REGISTRY_HOSTS, crate::node::paths::REGISTRY_HOSTS);
+        let (table, setting) =
+            (r#"[plugins."io.containerd.grpc.v1.cri".registry]"#, format!("config_path = \"{REGISTRY_HOSTS}\""));
+        assert!(is_set_anyway(&format!("{table}\n  {setting}")));
+        assert!(is_set_anyway(&format!("# mirrors\n\n{table}\n\t{}\n", setting.replace(' ', ""))));
+        for other in [
+            String::new(),
+            table.into(),
+            setting.clone(),
+            format!("{setting}\n{table}"),
+            format!("{table}\n{setting}\n{setting}"),
+            format!("{table}\nconfig_path = \"/etc/certs.d\""),
+            format!("{table}\n{setting}\n[plugins.\"io.containerd.grpc.v1.cri\".registry.headers]"),
+            format!("[plugins.\"io.containerd.grpc.v1.cri\".registry.mirrors]\n{setting}"),
+        ] {
+            assert!(!is_set_anyway(&other), "{other}");
+        }
     }
 }

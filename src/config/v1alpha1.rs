@@ -134,7 +134,9 @@ pub struct Port {
 pub struct Registry {
     /// The registry as image names have it, such as `docker.io` or `registry.example.com:5000`; `*` is every other.
     pub host: Option<String>,
-    /// Where to ask, in this order, before the registry itself is asked: URLs that begin with `http://` or `https://`.
+    /// Where to ask, in this order, before the registry itself is asked: URLs that begin with `http://` or `https://`. A path
+    /// that begins with `/v2/` is where the registry's API begins, as in `https://harbor.example.com/v2/dockerhub-proxy`;
+    /// after any other, `/v2` is added.
     pub mirrors: Vec<String>,
     /// Whether any certificate will do, of the mirrors and of the registry; default false.
     pub skip_verify: bool,

@@ -1,10 +1,11 @@
 //! Names of images as they are written, and as containerd keeps them.
 
+use crate::spec::values::names_registry;
+
 /// The full name under which containerd keeps an image: registry, path and tag.
 pub fn full_name(image: &str) -> String {
     let (first, rest) = image.split_once('/').unwrap_or(("", image));
-    let is_registry = first.contains(['.', ':']) || first == "localhost";
-    let with_registry = match (is_registry, first.is_empty()) {
+    let with_registry = match (names_registry(first), first.is_empty()) {
         (true, _) => image.to_owned(),
         (false, true) => format!("docker.io/library/{image}"),
         (false, false) => format!("docker.io/{image}"),
@@ -23,5 +24,6 @@ mod tests {
         assert_eq!(full_name("me/app:2"), "docker.io/me/app:2");
         assert_eq!(full_name("knarr.dev/hello:v1"), "knarr.dev/hello:v1");
         assert_eq!(full_name("localhost:5000/a"), "localhost:5000/a:latest");
+        assert_eq!(full_name("[fd00::5]:5000/a"), "[fd00::5]:5000/a:latest");
     }
 }

@@ -24,13 +24,14 @@ pub(super) fn registry_files(layout: &Layout) -> Vec<FileSpec> {
     .collect()
 }
 
-/// One `hosts.toml`. Neither hosts nor URLs can hold what TOML would take for more than text.
+/// One `hosts.toml`. Neither hosts nor URLs can hold what TOML would take for more than text, and no URL comes twice.
 fn hosts(host: &RegistryHost, registry: &Registry) -> String {
     // Told to verify nothing, containerd would try TLS where plain HTTP is asked for.
     let verify = |plain: bool| if registry.skip_verify && !plain { "skip_verify = true\n" } else { "" };
     let mirror = |mirror: &Mirror| {
         let verify = verify(mirror.is_plain());
-        format!("\n[host.\"{mirror}\"]\ncapabilities = [\"pull\", \"resolve\"]\n{verify}")
+        let whole = if mirror.is_below_root() { "override_path = true\n" } else { "" };
+        format!("\n[host.\"{mirror}\"]\ncapabilities = [\"pull\", \"resolve\"]\n{whole}{verify}")
     };
     let mirrors: String = registry.mirrors.iter().map(mirror).collect();
     format!("# {host}: from `registries` of the cluster's config\n{}{mirrors}", verify(false))
@@ -63,6 +64,7 @@ mod tests {
             parsed("*", &["http://cache:5000"], false),
             parsed("docker.io", &["https://a.example.com/hub", "http://b:5000"], true),
             parsed("own.example.com:5000", &[], true),
+            parsed("quay.io", &["https://harbor.example.com/v2/quay", "https://a.example.com/v2"], false),
         ]
         .into();
         insta::assert_snapshot!(shown(&dev), @r#"
@@ -84,6 +86,15 @@ mod tests {
         == /etc/containerd/certs.d/own.example.com:5000/hosts.toml
         # own.example.com:5000: from `registries` of the cluster's config
         skip_verify = true
+        == /etc/containerd/certs.d/quay.io/hosts.toml
+        # quay.io: from `registries` of the cluster's config
+
+        [host."https://harbor.example.com/v2/quay"]
+        capabilities = ["pull", "resolve"]
+        override_path = true
+
+        [host."https://a.example.com/v2"]
+        capabilities = ["pull", "resolve"]
         "#);
     }
 

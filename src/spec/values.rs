@@ -1,7 +1,7 @@
 //! The small values of a cluster: parsed once, displayed once, never wrong afterwards.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -164,9 +164,8 @@ fn wrong_in_reference(text: &str) -> Option<String> {
     if name.is_empty() || name.len() > 255 {
         return Some("the name must have 1 to 255 characters".into());
     }
-    let is_registry = |part: &str| part == "localhost" || part.contains(['.', ':']);
     let path = match name.split_once('/') {
-        Some((registry, path)) if is_registry(registry) => {
+        Some((registry, path)) if names_registry(registry) => {
             if !registry_host_fits(registry) {
                 return Some(format!("the registry `{registry}` is wrong"));
             }
@@ -178,11 +177,30 @@ fn wrong_in_reference(text: &str) -> Option<String> {
     Some(format!("the part `{wrong}` is wrong"))
 }
 
+/// Whether the first part of an image's name is a registry; any other is a folder of Docker Hub.
+pub(crate) fn names_registry(part: &str) -> bool {
+    part == "localhost" || part.contains(['.', ':'])
+}
+
 /// Whether this is a host, maybe with a port.
 pub(super) fn registry_host_fits(registry: &str) -> bool {
-    let (host, port) = registry.split_once(':').map_or((registry, None), |(host, port)| (host, Some(port)));
-    is_dns_subdomain(&host.to_ascii_lowercase())
-        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+    let (host, port) = host_and_port(registry);
+    let host_fits = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => is_dns_subdomain(&host.to_ascii_lowercase()),
+    };
+    // Parsed alone, `+80` would be a number too.
+    let port_fits =
+        |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    host_fits && port.is_none_or(port_fits)
+}
+
+/// Splits `host:port`; the colons of an IPv6 address stand in brackets.
+pub(super) fn host_and_port(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    }
 }
 
 /// Lower-case letters and digits, with `.`, `_`, `__` or dashes between them.
@@ -345,6 +363,8 @@ mod tests {
             "localhost/a".into(),
             "localhost:5000/a/b_c/d__e/f--g:X_1.2-3".into(),
             "10.0.0.1:5000/a".into(),
+            "[fd00::5]:5000/a:1".into(),
+            "[fd00::5]/a".into(),
             format!("a/b@sha256:{digest}"),
             format!("a/b:c@sha256:{digest}"),
         ];
@@ -360,6 +380,10 @@ mod tests {
             ("a/b-", "`b-`"),
             ("a/b..c", "`b..c`"),
             ("reg.io:99999/a", "`reg.io:99999`"),
+            ("localhost:+5001/a", "`localhost:+5001`"),
+            ("reg.io:/a", "`reg.io:`"),
+            ("[fd00:5]:80/a", "`[fd00:5]:80`"),
+            ("fd00::5/a", "`fd00::5`"),
             ("a@sha256:abc", "64 characters"),
             ("a@md5:abc", "must begin with"),
             ("a b", "`a b`"),

@@ -73,9 +73,13 @@ impl Registry {
         let address = text(&found, &format!("/NetworkSettings/Networks/{network}/IPAddress")).to_owned();
         let published = text(&found, &format!("/NetworkSettings/Ports/{PORT}~1tcp/0/HostPort")).to_owned();
         let by_name = cluster.exec(&cluster.control_plane(), &["getent", "hosts", &container.name]).ok();
-        assert!(by_name.out().starts_with(&address), "nodes find it by its name too\n{by_name}");
-        // By its address: where a proxy is set, it would be asked for names.
-        Self { container, inside: format!("http://{address}:{PORT}"), outside: format!("127.0.0.1:{published}") }
+        assert!(by_name.out().starts_with(&address), "nodes find it by its name\n{by_name}");
+        // Where a proxy is set, nodes ask the proxy for names, which knows none of Docker's.
+        let proxied =
+            ["HTTP_PROXY", "http_proxy"].iter().any(|name| std::env::var_os(name).is_some_and(|p| !p.is_empty()));
+        let host = if proxied { &address } else { &container.name };
+        let inside = format!("http://{host}:{PORT}");
+        Self { container, inside, outside: format!("127.0.0.1:{published}") }
     }
 
     fn push(&self, image: &str, name: &str) {
@@ -91,6 +95,12 @@ impl Registry {
         let run = docker(&["logs", &self.container.name]).ok();
         run.out() + &run.stderr
     }
+}
+
+/// The README's block of YAML, which this file applies.
+pub fn shown() -> &'static str {
+    let (_, shown) = README.split_once("```yaml\n").expect("a config");
+    shown.split_once("\n```").expect("its end").0
 }
 
 fn from_mirror_to_mirror(scene: &Scene) {
@@ -120,9 +130,9 @@ fn from_mirror_to_mirror(scene: &Scene) {
     fails(&cluster, "other.invalid/team/two:1");
 
     // The README's own, for what is pushed to this machine.
-    let (_, shown) = README.split_once("```yaml\nregistries:\n- ").expect("a config");
-    let (shown, _) = shown.split_once("```").expect("its end");
-    let entry = shown.lines().map(str::trim).collect::<Vec<_>>().join(", ");
+    let entry = shown().strip_prefix("registries:\n- ").expect("one entry");
+    let entry = entry.lines().map(str::trim).collect::<Vec<_>>().join(", ");
+    assert!(entry.contains("\"http://registry:5000\""), "the README's registry has another name now: {entry}");
     fails(&cluster, "localhost:5001/team/two:1");
     apply(&format!("{{{}}}", entry.replace("http://registry:5000", &registry.inside)));
     pulls(&cluster, "localhost:5001/team/two:1");

@@ -41,9 +41,13 @@ fn registry(check: &mut Check<'_>, path: &str, wire: &v1alpha1::Registry) -> Reg
         let Some(mirror) = check.problems.take(&path, Mirror::parse(text)) else { continue };
         if mirror.is_loopback() {
             check.warn(
-                path,
+                &path,
                 format!("`{mirror}` leads each node to itself, not to this machine; a container of the cluster's Docker network is reached by its name"),
             );
+        }
+        if mirrors.contains(&mirror) {
+            check.problem(path, format!("`{mirror}` is named twice; nodes would read nothing of such an entry"));
+            continue;
         }
         mirrors.push(mirror);
     }

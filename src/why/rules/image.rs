@@ -6,9 +6,11 @@ use super::super::facts::Facts;
 use super::super::facts::pods::{Container, containers};
 use super::super::finding::Finding;
 use super::super::look::{Look, any, some};
+use super::image_asked::Asked;
 use super::words;
 use crate::config::suggest;
 use crate::image::reference::full_name;
+use crate::spec::values::names_registry;
 
 /// The first container whose image cannot be had, with the kubelet's words.
 pub fn refused(pod: &Value) -> Option<(Container<'_>, &str)> {
@@ -34,7 +36,7 @@ pub fn split(image: &str) -> (&str, &str) {
 /// The registry that an image names, if it names one.
 pub fn registry(image: &str) -> &str {
     let first = image.split_once('/').map_or("", |(first, _)| first);
-    if first.contains(['.', ':']) || first == "localhost" { first } else { "docker.io" }
+    if names_registry(first) { first } else { "docker.io" }
 }
 
 /// Every image that a node has.
@@ -91,7 +93,7 @@ pub fn wrong(facts: &Facts, pod: &Value) -> Option<Finding> {
         }
         Some(near) => format!("There is no image `{image}`; the nodes have `{near}`."),
         None => {
-            format!("The registry `{}` has no image `{image}`: its name or its tag `{tag}` is wrong.", registry(image))
+            format!("The {} has no image `{image}`: its name or its tag `{tag}` is wrong.", Asked::new(image, message))
         }
     };
     Some(

@@ -17,6 +17,7 @@ mod claim_static;
 mod configuration;
 mod evicted;
 mod image;
+mod image_asked;
 mod image_local;
 mod image_registry;
 mod ingress;

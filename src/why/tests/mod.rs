@@ -114,17 +114,19 @@ fn a_cordon_is_told() {
     insta::assert_snapshot!("a cordon", text(&ask(&facts, "node/dev-worker")));
 }
 
+/// A cluster in which a Pod's image was refused with these words.
+fn refused(image: &str, said: &str) -> Facts {
+    let mut facts = captured("no-network");
+    let pod = &mut facts.objects.get_mut("Pod").expect("pods")[0];
+    pod["spec"]["containers"][0]["image"] = image.into();
+    pod["status"]["containerStatuses"][0]["state"]["waiting"]["message"] = said.into();
+    facts
+}
+
 /// What a registry says that has an image, but not for this processor, or has none of this name.
 #[test]
 fn registries_words_are_understood() {
-    let rule = |said: &str| {
-        let facts = captured("no-network");
-        let mut pod = facts.all("Pod")[0].clone();
-        pod["status"]["containerStatuses"][0]["state"]["waiting"]["message"] = said.into();
-        let mut facts = facts;
-        facts.objects.insert("Pod".into(), vec![pod]);
-        ask(&facts, "pod/web").findings[0].rule
-    };
+    let rule = |said: &str| ask(&refused("registry.invalid/team/web:v1", said), "pod/web").findings[0].rule;
     for (said, expected) in [
         ("failed to pull and unpack image \"a\": no match for platform in manifest: not found", "image-wrong-platform"),
         (
@@ -146,9 +148,29 @@ fn registries_words_are_understood() {
             "registry-unreachable",
         ),
         ("Head \"https://r/v2/\": dial tcp 192.0.2.1:443: i/o timeout", "registry-unreachable"),
+        ("Head \"https://r/v2/\": tls: first record does not look like a TLS handshake", "registry-certificate"),
         ("unexpected status code: 500", "image-pull-failed"),
     ] {
         assert_eq!(rule(said), expected, "{said}");
+    }
+}
+
+/// The words of a real containerd, whose mirrors were as the names of the cases say.
+#[test]
+fn a_mirror_that_fails_is_named() {
+    let whole = "?ns=%5BREDACTED%5D\"";
+    for (mirror, said) in [
+        ("is no name", format!("Head \"http://rvreg:5000/v2/team/one/manifests/1{whole}: dial tcp: lookup rvreg on 127.0.0.11:53: no such host")),
+        ("is no domain", format!("Head \"http://m.invalid/v2/team/one/manifests/1{whole}: dial tcp: lookup m.invalid on 127.0.0.11:53: no such host")),
+        ("is the node itself", format!("Head \"http://localhost:5000/v2/team/one/manifests/1{whole}: dial tcp 127.0.0.1:5000: connect: connection refused")),
+        ("speaks HTTP", format!("Head \"https://10.0.0.1:5000/v2/team/one/manifests/1{whole}: tls: first record does not look like a TLS handshake")),
+        ("lacks it", "unexpected status from GET request to http://10.0.0.1:5000/v2/team/one/manifests/1?ns=localhost%3A5001: 404 Not Found".into()),
+        ("asks who it is", "unexpected status from HEAD request to http://10.0.0.1:5000/v2/team/one/manifests/1?ns=localhost%3A5001: 401 Unauthorized".into()),
+    ] {
+        let said = format!("failed to pull and unpack image \"localhost:5001/team/one:1\": failed to resolve reference \"localhost:5001/team/one:1\": {said}");
+        let mut facts = refused("localhost:5001/team/one:1", &said);
+        facts.cluster = "dev".into();
+        insta::assert_snapshot!(format!("a mirror {mirror}"), text(&ask(&facts, "pod/web")));
     }
 }
 
