@@ -27,14 +27,15 @@ async fn facts<E: Engine>(session: &Session<E>, engine: &E, cluster: &Cluster) -
     // Without a control plane nothing else can be known, and it is the cause of everything.
     match (api.await, cluster.first_control_plane()) {
         (Err(e), Some(node)) if node.state != ContainerState::Running => {
-            let start = if node.state == ContainerState::Paused { "unpause" } else { "start" };
+            let (start, verb) =
+                if node.state == ContainerState::Paused { ("let it go on", "unpause") } else { ("start it", "start") };
             Err(Error::new(
                 ErrorKind::NotReady,
                 format!("the container of the control plane `{}` is {}", node.name, node.state),
             )
             .cause(e.causes.last().unwrap_or(&e.message))
             .state("nothing more can be known while the API server does not answer")
-            .hint(format!("start it with `docker {start} {}`", node.name)))
+            .hint(format!("{start} with `knarr {verb} {}`", cluster.name)))
         }
         (Err(e), _) => Err(e.hint(format!("see how the cluster is with `knarr status {}`", cluster.name))),
         (Ok(facts), _) => Ok(facts),

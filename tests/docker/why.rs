@@ -200,7 +200,7 @@ fn what_docker_and_addons_know(scene: &Scene) {
     pressed(scene, &cluster);
     docker(&["stop", &cluster.control_plane()]).ok();
     let run = scene.knarr(&["why", "-A", "--name", &cluster.name]).exits(5);
-    assert!(run.stderr.contains(&format!("docker start {}", cluster.control_plane())), "{run}");
+    assert!(run.stderr.contains(&format!("knarr start {}", cluster.name)), "{run}");
     cluster.delete();
 }
 

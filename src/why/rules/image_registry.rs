@@ -86,7 +86,13 @@ pub fn certificate(facts: &Facts, pod: &Value) -> Option<Finding> {
             .line(format!("`registries: [{{host: \"{registry}\", skipVerify: true}}]` lets any certificate do"))
             .try_("knarr doctor")
     };
-    Some(finding.line(CONFIG).try_(format!("{} >FILE", facts.knarr("get config"))).try_(facts.knarr("apply -f FILE")).try_(format!("docker pull {image}")))
+    Some(
+        finding
+            .line(CONFIG)
+            .try_(format!("{} >FILE", facts.knarr("get config")))
+            .try_(facts.knarr("apply -f FILE"))
+            .try_(format!("docker pull {image}")),
+    )
 }
 
 pub fn unreachable(facts: &Facts, pod: &Value) -> Option<Finding> {

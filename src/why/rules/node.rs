@@ -11,8 +11,8 @@ pub fn container(facts: &Facts, node: &Value) -> Option<Finding> {
     let name = node.name();
     let state = facts.containers.get(name).filter(|state| *state != "running")?;
     let (what, command) = match state.as_str() {
-        "paused" => ("is frozen", format!("docker unpause {name}")),
-        _ => ("does not run", format!("docker start {name}")),
+        "paused" => ("is frozen", format!("knarr unpause {}", facts.cluster)),
+        _ => ("does not run", format!("knarr start {}", facts.cluster)),
     };
     let ready = node.condition("Ready");
     let since = ready

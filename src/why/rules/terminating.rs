@@ -71,7 +71,11 @@ pub fn check(facts: &Facts, object: &Value) -> Option<Finding> {
             ))
             .line(deleted)
             .try_all(
-                facts.containers.get(node).filter(|state| *state != "running").map(|_| format!("docker start {node}")),
+                facts
+                    .containers
+                    .get(node)
+                    .filter(|state| *state != "running")
+                    .map(|_| format!("knarr start {}", facts.cluster)),
             )
             .try_(force),
         ),
