@@ -122,6 +122,7 @@ pub(super) async fn remove<E: Engine>(
 ) -> (Swept, Result<()>) {
     let label = target.create_id.map_or_else(|| names::of_cluster(target.cluster), names::of_run);
     let swept = undo::clean(engine, &label).await;
+    swept.notes().for_each(|note| session.note(note));
     if !swept.left.is_empty() {
         return (swept, Ok(()));
     }
