@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use crate::engine::{Engine, EngineError, Labels, NetworkInfo};
 use crate::error::Error;
 use crate::plan::{Plan, names};
-use crate::report::{Event, Reporter, Steps};
+use crate::report::{self, Event, Reporter, Steps};
 
 /// How long a clean-up may take before it is reported as incomplete.
 const DEADLINE: Duration = Duration::from_secs(9);
@@ -104,7 +104,7 @@ impl Swept {
 
     /// `removed 3 containers, 1 network and 3 volumes`; none if nothing was.
     pub fn describe(&self) -> Option<String> {
-        let some = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}{}", if n == 1 { "" } else { "s" }));
+        let some = |n: usize, what: &str| (n > 0).then(|| report::some(n, what));
         let parts: Vec<String> = [
             some(self.containers.len(), "container"),
             some(self.networks.len(), "network"),
