@@ -39,7 +39,7 @@ struct Done<'a> {
 /// Runs `knarr apply`.
 pub async fn run(session: &Session<impl Engine>, args: Apply) -> Result<()> {
     let creation = args.as_creation();
-    let reading = create::load(session, &creation, "nothing was changed");
+    let reading = create::load(session, &creation, "apply", "nothing was changed");
     let stopped = "stopped before anything was changed";
     let (spec, written) = session.unless_interrupted(stopped, reading).await?;
     let looking = async {
@@ -265,7 +265,8 @@ fn with_ports(added: &[NewNode]) -> Result<Vec<NewNode>> {
 
 /// Switches addons on and off.
 async fn switch(session: &Session<impl Engine>, name: &str, difference: &Difference, args: &Apply) -> Result<()> {
-    let (cluster, stopped) = (OneCluster { name: name.to_owned() }, "stopped; what was begun goes on in the cluster");
+    let (cluster, stopped) =
+        (OneCluster { name: Some(name.to_owned()) }, "stopped; what was begun goes on in the cluster");
     if !difference.addons_on.is_empty() {
         let settings = difference.addons_on.iter().flat_map(|(name, wanted)| {
             let all = addon::find(name).into_iter().flat_map(|addon| addon.settings);

@@ -5,9 +5,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Session, table};
+use crate::cli::args::Named;
 use crate::cluster;
 use crate::cluster::certificates::{self, Found};
-use crate::config::DEFAULT_NAME;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pki::{Cert, WARN_DAYS};
@@ -55,9 +55,9 @@ impl From<Found> for Row {
 }
 
 /// Runs `knarr certs check`.
-pub async fn check(session: &Session<impl Engine>, name: Option<String>) -> Result<()> {
+pub async fn check(session: &Session<impl Engine>, named: &Named) -> Result<()> {
     let engine = session.engine().await?;
-    let name = name.unwrap_or_else(|| DEFAULT_NAME.into());
+    let name = session.cluster(named.typed())?;
     let cluster = cluster::find(&*engine, &name).await?;
     let layout = cluster::recall(&*engine, &cluster).await?.layout;
     let found = certificates::check(&*engine, &cluster, &layout, OffsetDateTime::now_utc()).await?;

@@ -16,7 +16,8 @@ use crate::spec::Role;
 /// Runs `knarr node add`.
 pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
     let stopped = "stopped before anything was changed";
-    let found = session.unless_interrupted(stopped, find(session, &args.cluster.name)).await.map_err(untouched)?;
+    let name = session.cluster(args.cluster.name.as_deref()).map_err(untouched)?;
+    let found = session.unless_interrupted(stopped, find(session, &name)).await.map_err(untouched)?;
     must_be_whole(&found).map_err(untouched)?;
     let role = if args.control_plane { Role::ControlPlane } else { Role::Worker };
     let new = vec![NewNode::Plain(role); args.count as usize];
@@ -50,8 +51,8 @@ pub(super) async fn grow<E: Engine>(
 /// Runs `knarr node delete`.
 pub async fn delete(session: &Session<impl Engine>, args: Delete) -> Result<()> {
     let finding = async {
-        let name = match &args.name {
-            Some(name) => name.clone(),
+        let name = match session.named_cluster(args.name.as_deref())? {
+            Some(name) => name,
             None => owner(session, &args.nodes).await?,
         };
         let found = find(session, &name).await?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::node::{must_be_whole, untouched, wish};
 use super::reshape::{Done, Found, find, print, reshape};
 use super::{Session, table};
+use crate::cli::args::OneCluster;
 use crate::cli::args::lifecycle::Refresh;
 use crate::cli::args::node::Manner;
 use crate::cli::args::port::{Add, Remove};
@@ -20,7 +21,7 @@ use crate::spec::values::PortMapping;
 /// Runs `knarr port add`.
 pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
     let looking = async {
-        let found = find(session, &args.cluster.name).await?;
+        let found = find(session, &session.cluster(args.cluster.name.as_deref())?).await?;
         must_run(&found)?;
         must_be_whole(&found)?;
         let (layout, node) = (&found.recalled.layout, args.node.as_deref());
@@ -42,7 +43,7 @@ pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
 /// Runs `knarr port remove`.
 pub async fn remove(session: &Session<impl Engine>, args: Remove) -> Result<()> {
     let looking = async {
-        let found = find(session, &args.cluster.name).await?;
+        let found = find(session, &session.cluster(args.cluster.name.as_deref())?).await?;
         // A port can be given up whatever else is missing.
         if found.cluster.state() != State::Incomplete {
             must_run(&found)?;
@@ -62,8 +63,8 @@ pub async fn remove(session: &Session<impl Engine>, args: Remove) -> Result<()> 
 }
 
 /// Runs `knarr port list`.
-pub async fn list(session: &Session<impl Engine>, name: &str) -> Result<()> {
-    let open = find(session, name).await?.recalled.layout.open_ports();
+pub async fn list(session: &Session<impl Engine>, one: &OneCluster) -> Result<()> {
+    let open = find(session, &session.cluster(one.name.as_deref())?).await?.recalled.layout.open_ports();
     if session.json() {
         return session.print_json(&open);
     }

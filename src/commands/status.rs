@@ -12,7 +12,6 @@ use super::{Session, table};
 use crate::addons::state as addon;
 use crate::cli::args::Status;
 use crate::cluster::{self, Cluster, Recalled, State, certificates, role};
-use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerInfo, ContainerState, Engine, ExecSpec, FREE_DISK};
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::straits::{self, Straits};
@@ -59,7 +58,7 @@ struct NodeReport {
 /// Runs `knarr status`; a cluster that is not well is an error after its report.
 pub async fn run(session: &Session<impl Engine>, args: Status) -> Result<()> {
     let engine = session.engine().await?;
-    let name = args.name.or(args.positional_name).unwrap_or_else(|| DEFAULT_NAME.into());
+    let name = session.cluster(args.cluster.typed())?;
     if args.watch {
         return watch(session, &*engine, &name).await;
     }
