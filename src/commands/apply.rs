@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::node::{grow, may_go, must_be_whole, shrink, untouched, wish};
+use super::node::{grow, may_go, shrink, untouched, wish};
 use super::reshape::{Found, find, reshape};
+use super::whole::must_be_whole;
 use super::{Session, addons, create, port, table};
 use crate::addons::{self as addon, Addon, Chosen, state};
 use crate::cli::args::addons::{Disable, Enable};
@@ -95,20 +96,24 @@ enum Go {
 /// Tells the difference, and whether it shall be done.
 async fn show(session: &Session<impl Engine>, done: &Done<'_>, difference: &Difference, args: &Apply) -> Result<Go> {
     let text = || table(&difference.lines.iter().map(Line::cells).collect::<Vec<_>>());
+    let told = || format!("cluster `{}` differs from the file, and changes:\n{}", done.cluster, text());
+    let settled = args.yes || args.manner.dry_run || difference.lines.is_empty();
     if difference.is_empty() {
         session.note(format!("cluster `{}` is what the file says already", done.cluster));
     } else if args.manner.dry_run && !session.json() {
         session.print(&text())?;
-    } else if !difference.lines.is_empty() {
-        session.note(format!("cluster `{}` differs from the file, and changes:\n{}", done.cluster, text()));
+    } else if !difference.lines.is_empty() && (settled || !session.environment.stdin_terminal) {
+        session.note(told());
     }
     if difference.is_empty() || args.manner.dry_run {
         return if session.json() { session.print_json(done) } else { Ok(()) }.map(|()| Go::No);
     }
-    if args.yes || difference.lines.is_empty() {
+    if settled {
         return Ok(Go::Yes);
     }
-    let asked = session.confirm(&format!("change cluster `{}`?", done.cluster)).await.map_err(|e| {
+    // With the difference in it: whoever is asked must see it, also where notes are not wanted.
+    let question = format!("{}\nchange cluster `{}`?", told(), done.cluster);
+    let asked = session.confirm(&question).await.map_err(|e| {
         let e = untouched(e);
         if e.kind == ErrorKind::Interrupted {
             e

@@ -30,6 +30,7 @@ pub mod tunnel;
 pub mod up;
 pub mod urls;
 pub mod version;
+mod whole;
 pub mod why;
 
 use std::path::Path;

@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::Session;
 use super::reshape::{Done, Found, find, print, reshape};
+use super::whole::must_be_whole;
 use crate::cli::args::node::{Add, Delete, Manner};
-use crate::cluster::{self, Cluster, Recalled};
+use crate::cluster::{self, Cluster};
 use crate::engine::{ContainerState, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::{Selection, kinds, objects};
@@ -140,27 +141,6 @@ async fn owner(session: &Session<impl Engine>, nodes: &[String]) -> Result<Strin
             .cause(owners.join(", "))
             .hint("remove those of one cluster at a time")),
     }
-}
-
-/// A cluster that gets more must be whole, or what is missing would be taken for part of the growth.
-pub(super) fn must_be_whole<E>(found: &Found<E>) -> Result<()> {
-    let Recalled { missing, behind, .. } = &found.recalled;
-    let state = found.cluster.state();
-    if missing.is_empty() && behind.is_empty() && state == cluster::State::Running {
-        return Ok(());
-    }
-    let name = &found.cluster.name;
-    let error = Error::failed(format!("cluster `{name}` is not whole"));
-    let error = if state == cluster::State::Running {
-        error
-    } else {
-        error.cause(format!("it is {}", state.as_str().to_lowercase()))
-    };
-    let error = missing.iter().fold(error, |error, gone| error.cause(format!("`{gone}` is missing")));
-    let error = behind.iter().fold(error, |error, old| error.cause(format!("`{old}` does not know the last change")));
-    Err(error.hint(format!(
-        "see how it is with `knarr status {name}`; bring it back with `knarr start {name}` or `knarr repair {name}`"
-    )))
 }
 
 /// The nodes to remove, if the cluster can do without them.

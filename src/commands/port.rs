@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::node::{must_be_whole, untouched, wish};
+use super::node::{untouched, wish};
 use super::reshape::{Done, Found, find, print, reshape};
+use super::whole::{must_be_whole, must_run};
 use super::{Session, table};
 use crate::cli::args::OneCluster;
 use crate::cli::args::lifecycle::Refresh;
@@ -22,7 +23,6 @@ use crate::spec::values::PortMapping;
 pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
     let looking = async {
         let found = find(session, &session.cluster(args.cluster.name.as_deref())?).await?;
-        must_run(&found)?;
         must_be_whole(&found)?;
         let (layout, node) = (&found.recalled.layout, args.node.as_deref());
         let target = layout.opening(&args.ports, node)?;
@@ -93,17 +93,6 @@ pub(super) async fn carry_out<E: Engine>(
     let refresh = Refresh { kubeconfig: None, no_kubeconfig: true, break_lock: false };
     let manner = Manner { wait: Duration::ZERO, dry_run, refresh };
     reshape(session, found, wish(verb, target, found, &manner), &manner).await
-}
-
-fn must_run<E>(found: &Found<E>) -> Result<()> {
-    let (name, state) = (&found.cluster.name, found.cluster.state());
-    let hint = match state {
-        State::Running | State::Degraded => return Ok(()),
-        State::Paused => format!("let it go on with `knarr unpause {name}`"),
-        State::Stopped => format!("start it with `knarr start {name}`"),
-        State::Incomplete => format!("make it whole with `knarr repair {name}`"),
-    };
-    Err(Error::failed(format!("cluster `{name}` is {}", state.as_str().to_lowercase())).hint(hint))
 }
 
 /// An error if somebody has a port of the host already.
