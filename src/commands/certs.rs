@@ -82,9 +82,10 @@ pub async fn check(session: &Session<impl Engine>, named: &Named) -> Result<()> 
     })
 }
 
-fn text(rows: &[Row]) -> String {
+/// A line for each of these certificates.
+pub(super) fn text<'r>(rows: impl IntoIterator<Item = &'r Row>) -> String {
     let mut lines = vec![["NODE", "CERTIFICATE", "SUBJECT", "DAYS LEFT", "NAMES"].map(String::from).to_vec()];
-    lines.extend(rows.iter().map(|row| {
+    lines.extend(rows.into_iter().map(|row| {
         let names = if row.problems.is_empty() { row.names.join(",") } else { row.problems.join("; ") };
         vec![row.node.clone(), row.path.clone(), row.subject.clone(), row.days_left.to_string(), names]
     }));
