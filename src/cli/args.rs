@@ -54,7 +54,7 @@ pub use self::sample::Sample;
 pub use self::status::Status;
 pub use self::up::Up;
 pub use self::urls::{InCluster, Tunnel};
-use crate::spec::values::{self, Refused};
+use crate::spec::values::{self, ClusterName, Refused};
 
 /// Real upstream Kubernetes clusters in Docker containers, in seconds
 #[derive(Debug, Parser)]
@@ -213,12 +213,41 @@ pub struct KubeconfigTarget {
     pub break_lock: bool,
 }
 
+/// What the name of a cluster is where none is typed: clap does not read the environment, for it would take what stands
+/// there for typed, and a NAME for a second one. `Session::cluster` looks there.
+const NAME: &str = "The cluster's name [env: KNARR_CLUSTER] [default: knarr]";
+/// The same where a config file may name the cluster.
+const NEW_NAME: &str = "The cluster's name, instead of the one in the file [env: KNARR_CLUSTER, if the file has none]";
+
 /// The cluster that a command is about
 #[derive(Debug, Clone, Args)]
 pub struct OneCluster {
     /// The cluster's name
-    #[arg(short, long, env = "KNARR_CLUSTER", default_value = crate::config::DEFAULT_NAME)]
-    pub name: String,
+    #[arg(short, long, help = NAME, value_parser = cluster_name)]
+    pub name: Option<String>,
+}
+
+/// The cluster that a command is about, for commands about nothing else
+#[derive(Debug, Clone, Args)]
+pub struct Named {
+    /// The cluster's name
+    #[arg(value_name = "NAME", conflicts_with = "name", value_parser = cluster_name)]
+    positional_name: Option<String>,
+    /// The cluster's name
+    #[arg(short, long, help = NAME, value_parser = cluster_name)]
+    name: Option<String>,
+}
+
+impl Named {
+    /// What was typed, one way or the other.
+    pub fn typed(&self) -> Option<&str> {
+        self.positional_name.as_deref().or(self.name.as_deref())
+    }
+}
+
+/// A text that may be a cluster's name.
+fn cluster_name(text: &str) -> Result<String, Refused> {
+    ClusterName::parse(text).map(|name| name.to_string())
 }
 
 /// `0` does not wait; everything else is a duration as configs spell it.
@@ -272,7 +301,14 @@ mod tests {
         ])
         .expect("parses");
         let Command::Kubectl(kubectl) = cli.command else { panic!("not kubectl") };
-        assert_eq!(kubectl.name, "dev");
+        assert_eq!(kubectl.name.as_deref(), Some("dev"));
         assert_eq!(kubectl.args, ["get", "pods", "-n", "kube-system", "-o", "wide"]);
+        for flag in ["--help", "-h"] {
+            let cli = Cli::try_parse_from(["knarr", "kubectl", "get", flag]).expect("parses");
+            let Command::Kubectl(kubectl) = cli.command else { panic!("not kubectl") };
+            assert_eq!(kubectl.args, ["get", flag]);
+            let own = Cli::try_parse_from(["knarr", "kubectl", flag]).expect_err("it is help");
+            assert_eq!(own.kind(), clap::error::ErrorKind::DisplayHelp);
+        }
     }
 }

@@ -117,9 +117,8 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
         Command::Unpause(args) | Command::Cluster(Cluster::Unpause(args)) => {
             commands::lifecycle::resume(session, Verb::Unpause, args).await
         }
-        Command::Certs(Certs::Check { positional_name, name }) => {
-            let name = positional_name.or(name);
-            session.unless_interrupted(looking, commands::certs::check(session, name)).await
+        Command::Certs(Certs::Check { cluster }) => {
+            session.unless_interrupted(looking, commands::certs::check(session, &cluster)).await
         }
         Command::Certs(Certs::Renew(args)) => commands::lifecycle::resume(session, Verb::Renew, args).await,
         Command::Apply(args) => commands::apply::run(session, args).await,
@@ -128,7 +127,7 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
         Command::Port(Port::Add(args)) => commands::port::add(session, args).await,
         Command::Port(Port::Remove(args)) => commands::port::remove(session, args).await,
         Command::Port(Port::List { cluster }) => {
-            session.unless_interrupted(looking, commands::port::list(session, &cluster.name)).await
+            session.unless_interrupted(looking, commands::port::list(session, &cluster)).await
         }
         Command::Repair(args) => commands::repair::run(session, args).await,
         Command::Get(Get::Clusters) | Command::Cluster(Cluster::List) => {
@@ -141,7 +140,7 @@ async fn dispatch(session: &Session<impl Engine>, command: Command) -> Result<u8
             session.unless_interrupted(looking, commands::kubeconfig::get(session, &cluster, internal)).await
         }
         Command::Get(Get::Config(cluster)) => {
-            session.unless_interrupted(looking, commands::config::of_cluster(session, &cluster.name)).await
+            session.unless_interrupted(looking, commands::config::of_cluster(session, &cluster)).await
         }
         Command::Get(Get::Urls(args)) => session.unless_interrupted(looking, commands::urls::run(session, &args)).await,
         Command::Tunnel(args) => commands::tunnel::run(session, &args).await,

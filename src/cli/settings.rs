@@ -8,16 +8,19 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use crate::config::CLUSTER_VARIABLE;
 use crate::engine::docker;
 use crate::fs::Owner;
 
 /// Everything that the process gives us beside its arguments. Names of variables stand here and in the table of CI
-/// systems, and nowhere else, except `KNARR_CLUSTER`, which stands with the flag that it replaces.
+/// systems; `KNARR_CLUSTER` is also told in the help of the flags that it stands in for.
 #[derive(Clone, Default)]
 pub struct Environment {
     /// What says where Docker is: `DOCKER_HOST`, `DOCKER_CONTEXT`, `DOCKER_CONFIG`, `DOCKER_TLS_VERIFY`,
     /// `XDG_RUNTIME_DIR`.
     pub docker: docker::Surroundings,
+    /// `KNARR_CLUSTER`: the cluster that is meant where none is named.
+    pub cluster: Option<String>,
     /// `KUBECONFIG`
     pub kubeconfig: Option<String>,
     /// The user's home.
@@ -60,6 +63,7 @@ impl Environment {
                 runtime_folder: get("XDG_RUNTIME_DIR").map(PathBuf::from),
                 tls: get("DOCKER_TLS_VERIFY").is_some(),
             },
+            cluster: get(CLUSTER_VARIABLE),
             kubeconfig: get("KUBECONFIG"),
             home: dirs::home_dir(),
             cache_dir: dirs::cache_dir().map(|d| d.join("knarr")),

@@ -19,6 +19,7 @@ use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::Kubernetes;
 use crate::plan::{layout, names};
+use crate::report::some;
 
 /// How long addons that nobody waits for may take to be applied.
 const UNWATCHED: Duration = Duration::from_secs(60);
@@ -26,7 +27,7 @@ const UNWATCHED: Duration = Duration::from_secs(60);
 /// Runs `knarr addons list`, `enable` or `disable`.
 pub async fn run(session: &Session<impl Engine>, what: Addons) -> Result<()> {
     match what {
-        Addons::List { cluster } => list(session, &cluster.name).await,
+        Addons::List { cluster } => list(session, &session.cluster(cluster.name.as_deref())?).await,
         Addons::Enable(args) => enable(session, &args).await,
         Addons::Disable(args) => disable(session, &args).await,
     }
@@ -159,7 +160,7 @@ pub async fn ensure(
     if names.is_empty() {
         return Ok(());
     }
-    let (kubernetes, _) = reach(session, &cluster.name).await?;
+    let (kubernetes, _) = reach(session, &session.cluster(cluster.name.as_deref())?).await?;
     let found = state::look(&*kubernetes).await?;
     let off = found.iter().filter(|f| f.state == State::Off && names.contains(&f.addon.name));
     let off: Vec<String> = off.map(|f| f.addon.name.to_owned()).collect();
@@ -175,7 +176,7 @@ async fn enable(session: &Session<impl Engine>, args: &Enable) -> Result<()> {
     let ready = switch_on(session, args).await?;
     if session.json() {
         session.print_json(&json!({
-            "cluster": args.cluster.name,
+            "cluster": session.cluster(args.cluster.name.as_deref())?,
             "addons": ready.iter().map(|found| as_json(found, None)).collect::<Vec<_>>(),
         }))?;
     }
@@ -185,8 +186,9 @@ async fn enable(session: &Session<impl Engine>, args: &Enable) -> Result<()> {
 /// Switches addons on and waits until they are ready.
 pub(super) async fn switch_on(session: &Session<impl Engine>, args: &Enable) -> Result<Vec<Found>> {
     let chosen = known(&args.addons)?;
+    let cluster = session.cluster(args.cluster.name.as_deref())?;
     let wanted_settings = parse_settings(&chosen, &args.settings)?;
-    let (kubernetes, site) = reach(session, &args.cluster.name).await?;
+    let (kubernetes, site) = reach(session, &cluster).await?;
     let before = state::look(&*kubernetes).await?;
     let mut objects = Vec::new();
     for addon in &chosen {
@@ -211,7 +213,7 @@ pub(super) async fn switch_on(session: &Session<impl Engine>, args: &Enable) -> 
         return Err(Error::new(ErrorKind::NotReady, format!("{list} did not become ready within {wait}"))
             .details(last)
             .state("what was applied stays, and may still become ready")
-            .hint(format!("look again with `knarr addons list --name {}`", args.cluster.name)));
+            .hint(format!("look again with `knarr addons list --name {cluster}`")));
     };
     let ready = ready?;
     step.done(format!("{list} {} on", if names.len() == 1 { "is" } else { "are" }));
@@ -247,8 +249,9 @@ async fn must_be_ours(kubernetes: &dyn Kubernetes, objects: &[Value]) -> Result<
 
 async fn disable(session: &Session<impl Engine>, args: &Disable) -> Result<()> {
     let (names, deleted) = switch_off(session, args).await?;
+    let cluster = session.cluster(args.cluster.name.as_deref())?;
     if session.json() {
-        session.print_json(&json!({"cluster": args.cluster.name, "disabled": names, "deleted": deleted}))?;
+        session.print_json(&json!({"cluster": cluster, "disabled": names, "deleted": deleted}))?;
     }
     Ok(())
 }
@@ -272,7 +275,8 @@ pub(super) async fn must_be_unneeded(kubernetes: &dyn Kubernetes, addons: &[&'st
 /// Switches addons off; their names, and how many objects went with them.
 pub(super) async fn switch_off(session: &Session<impl Engine>, args: &Disable) -> Result<(Vec<&'static str>, usize)> {
     let chosen = known(&args.addons)?;
-    let (kubernetes, site) = reach(session, &args.cluster.name).await?;
+    let cluster = session.cluster(args.cluster.name.as_deref())?;
+    let (kubernetes, site) = reach(session, &cluster).await?;
     if !args.force {
         must_be_unneeded(&*kubernetes, &chosen).await?;
     }
@@ -291,7 +295,7 @@ pub(super) async fn switch_off(session: &Session<impl Engine>, args: &Disable) -
     }
     step.done(match deleted {
         0 => format!("{list} {} off already", if names.len() == 1 { "was" } else { "were" }),
-        n => format!("{list} {} off; deleted {n} objects", if names.len() == 1 { "is" } else { "are" }),
+        n => format!("{list} {} off; deleted {}", if names.len() == 1 { "is" } else { "are" }, some(n, "object")),
     });
     Ok((names, deleted))
 }

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::node::{grow, may_go, must_be_whole, shrink, untouched, wish};
+use super::node::{grow, may_go, shrink, untouched, wish};
 use super::reshape::{Found, find_again, find_to_change, reshape};
+use super::whole::must_be_whole;
 use super::{Session, addons, create, port, table};
 use crate::addons::{self as addon, Addon, Chosen, state};
 use crate::cli::args::addons::{Disable, Enable};
@@ -39,7 +40,7 @@ struct Done<'a> {
 /// Runs `knarr apply`.
 pub async fn run(session: &Session<impl Engine>, args: Apply) -> Result<()> {
     let creation = args.as_creation();
-    let reading = create::load(session, &creation, "nothing was changed");
+    let reading = create::load(session, &creation, "apply", "nothing was changed");
     let stopped = "stopped before anything was changed";
     let (spec, written) = session.unless_interrupted(stopped, reading).await?;
     let looking = async {
@@ -95,20 +96,24 @@ enum Go {
 /// Tells the difference, and whether it shall be done.
 async fn show(session: &Session<impl Engine>, done: &Done<'_>, difference: &Difference, args: &Apply) -> Result<Go> {
     let text = || table(&difference.lines.iter().map(Line::cells).collect::<Vec<_>>());
+    let told = || format!("cluster `{}` differs from the file, and changes:\n{}", done.cluster, text());
+    let settled = args.yes || args.manner.dry_run || difference.lines.is_empty();
     if difference.is_empty() {
         session.note(format!("cluster `{}` is what the file says already", done.cluster));
     } else if args.manner.dry_run && !session.json() {
         session.print(&text())?;
-    } else if !difference.lines.is_empty() {
-        session.note(format!("cluster `{}` differs from the file, and changes:\n{}", done.cluster, text()));
+    } else if !difference.lines.is_empty() && (settled || !session.environment.stdin_terminal) {
+        session.note(told());
     }
     if difference.is_empty() || args.manner.dry_run {
         return if session.json() { session.print_json(done) } else { Ok(()) }.map(|()| Go::No);
     }
-    if args.yes || difference.lines.is_empty() {
+    if settled {
         return Ok(Go::Yes);
     }
-    let asked = session.confirm(&format!("change cluster `{}`?", done.cluster)).await.map_err(|e| {
+    // With the difference in it: whoever is asked must see it, also where notes are not wanted.
+    let question = format!("{}\nchange cluster `{}`?", told(), done.cluster);
+    let asked = session.confirm(&question).await.map_err(|e| {
         let e = untouched(e);
         if e.kind == ErrorKind::Interrupted {
             e
@@ -274,7 +279,8 @@ fn with_ports(added: &[NewNode]) -> Result<Vec<NewNode>> {
 
 /// Switches addons on and off.
 async fn switch(session: &Session<impl Engine>, name: &str, difference: &Difference, args: &Apply) -> Result<()> {
-    let (cluster, stopped) = (OneCluster { name: name.to_owned() }, "stopped; what was begun goes on in the cluster");
+    let (cluster, stopped) =
+        (OneCluster { name: Some(name.to_owned()) }, "stopped; what was begun goes on in the cluster");
     if !difference.addons_on.is_empty() {
         let settings = difference.addons_on.iter().flat_map(|(name, wanted)| {
             let all = addon::find(name).into_iter().flat_map(|addon| addon.settings);

@@ -5,9 +5,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Session, table};
+use crate::cli::args::Named;
 use crate::cluster;
 use crate::cluster::certificates::{self, Found};
-use crate::config::DEFAULT_NAME;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::pki::{Cert, WARN_DAYS};
@@ -55,9 +55,9 @@ impl From<Found> for Row {
 }
 
 /// Runs `knarr certs check`.
-pub async fn check(session: &Session<impl Engine>, name: Option<String>) -> Result<()> {
+pub async fn check(session: &Session<impl Engine>, named: &Named) -> Result<()> {
     let engine = session.engine().await?;
-    let name = name.unwrap_or_else(|| DEFAULT_NAME.into());
+    let name = session.cluster(named.typed())?;
     let cluster = cluster::find(&*engine, &name).await?;
     let layout = cluster::recall(&*engine, &cluster).await?.layout;
     let found = certificates::check(&*engine, &cluster, &layout, OffsetDateTime::now_utc()).await?;
@@ -82,9 +82,10 @@ pub async fn check(session: &Session<impl Engine>, name: Option<String>) -> Resu
     })
 }
 
-fn text(rows: &[Row]) -> String {
+/// A line for each of these certificates.
+pub(super) fn text<'r>(rows: impl IntoIterator<Item = &'r Row>) -> String {
     let mut lines = vec![["NODE", "CERTIFICATE", "SUBJECT", "DAYS LEFT", "NAMES"].map(String::from).to_vec()];
-    lines.extend(rows.iter().map(|row| {
+    lines.extend(rows.into_iter().map(|row| {
         let names = if row.problems.is_empty() { row.names.join(",") } else { row.problems.join("; ") };
         vec![row.node.clone(), row.path.clone(), row.subject.clone(), row.days_left.to_string(), names]
     }));

@@ -3,7 +3,7 @@
 use super::Session;
 use super::reshape::find;
 use crate::addons::state;
-use crate::cli::args::Config;
+use crate::cli::args::{Config, OneCluster};
 use crate::cluster;
 use crate::config;
 use crate::engine::Engine;
@@ -19,13 +19,17 @@ use crate::yaml::{self, YamlError};
 pub fn run(session: &Session<impl Engine>, what: &Config) -> Result<()> {
     match what {
         Config::Schema => session.print_json(&config::schema()),
+        Config::Init if session.json() => {
+            let broken = |e| Error::new(ErrorKind::Bug, "the example of a config does not parse").cause(e);
+            session.print_json(&yaml::parse_value(config::init()).map_err(broken)?)
+        }
         Config::Init => session.print(config::init()),
     }
 }
 
 /// Runs `knarr get config`.
-pub async fn of_cluster(session: &Session<impl Engine>, name: &str) -> Result<()> {
-    let found = find(session, name).await?;
+pub async fn of_cluster(session: &Session<impl Engine>, one: &OneCluster) -> Result<()> {
+    let found = find(session, &session.cluster(one.name.as_deref())?).await?;
     let access = cluster::access(&*found.engine, &found.cluster).await?;
     let on = state::look(&*session.outside.kubernetes.connect(&access)?).await?;
     let on = on.into_iter().filter(|found| found.state != state::State::Off);

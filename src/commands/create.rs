@@ -32,7 +32,7 @@ const ATTEMPTS: u32 = 20;
 
 /// Runs `knarr create cluster`.
 pub async fn run(session: &Session<impl Engine>, args: CreateCluster) -> Result<()> {
-    let reading = load(session, &args, "nothing was created");
+    let reading = load(session, &args, "create", "nothing was created");
     let (spec, written) = session.unless_interrupted("stopped before anything was created", reading).await?;
     carry_out(session, spec, &written, &args).await
 }
@@ -53,11 +53,12 @@ pub(super) async fn carry_out(
     outcome.map(|_| ())
 }
 
-/// Reads the config and the flags; every problem at once, before any call to Docker. `state` says what came of it if it
-/// cannot be read.
+/// Reads the config and the flags for `verb`; every problem at once, before any call to Docker. `state` says what came of
+/// it if it cannot be read.
 pub(super) async fn load(
     session: &Session<impl Engine>,
     args: &CreateCluster,
+    verb: &str,
     state: &str,
 ) -> Result<(ClusterSpec, Vec<Written>)> {
     let untouched = |error: Error| if error.state.is_some() { error } else { error.state(state) };
@@ -93,7 +94,7 @@ pub(super) async fn load(
         manifests: args.manifests.clone(),
         ttl: args.ttl,
     };
-    let Loaded { spec, warnings } = super::load_config(&source, &overrides)?;
+    let Loaded { spec, warnings } = session.load_config(verb, &source, &overrides).map_err(untouched)?;
     for warning in warnings {
         session.warn(warning);
     }

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// Runs `knarr dashboard`.
 pub async fn run(session: &Session<impl Engine>, args: Dashboard) -> Result<()> {
-    let name = &args.cluster.name;
+    let name = &session.cluster(args.cluster.name.as_deref())?;
     let preparing = async {
         let engine = session.engine().await?;
         let cluster = cluster::find(&*engine, name).await?;

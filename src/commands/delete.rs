@@ -7,14 +7,12 @@ use serde::Serialize;
 use super::{Session, together};
 use crate::cli::args::DeleteCluster;
 use crate::cluster;
-use crate::config::DEFAULT_NAME;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::undo::{self, Swept};
 use crate::kubeconfig::Store;
 use crate::plan::names;
 use crate::report::{Event, Step};
-use crate::spec::values::ClusterName;
 
 /// How long a deletion may still take after an interrupt.
 const GRACE: Duration = Duration::from_secs(12);
@@ -34,10 +32,7 @@ pub async fn run(session: &Session<impl Engine>, args: DeleteCluster) -> Result<
     } else {
         let mut names = args.names.clone();
         if names.is_empty() {
-            names.push(args.name.clone().unwrap_or_else(|| DEFAULT_NAME.into()));
-        }
-        for name in &names {
-            ClusterName::parse(name).map_err(|e| Error::new(ErrorKind::Usage, e.0).state("nothing was deleted"))?;
+            names.push(session.cluster(args.name.as_deref()).map_err(|e| e.state("nothing was deleted"))?);
         }
         names
     };
@@ -122,6 +117,7 @@ pub(super) async fn remove<E: Engine>(
 ) -> (Swept, Result<()>) {
     let label = target.create_id.map_or_else(|| names::of_cluster(target.cluster), names::of_run);
     let swept = undo::clean(engine, &label).await;
+    swept.notes().for_each(|note| session.note(note));
     if !swept.left.is_empty() {
         return (swept, Ok(()));
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Session;
 use crate::cli::args::Doctor;
-use crate::config::{Overrides, Source};
+use crate::config::{DEFAULT_NAME, Overrides, Source};
 use crate::doctor::{self, Applied, Demand, Facts, Outcome, RealShell, Report, Status};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -70,7 +70,9 @@ async fn repair(session: &Session<impl Engine>) -> Result<(Report, Vec<Applied>)
 
 /// Asks every check, for a cluster as `knarr create` makes it without flags.
 async fn examine(session: &Session<impl Engine>) -> Result<Report> {
-    let spec = super::load_config(&Source::None, &Overrides::default())?.spec;
+    // It is about no cluster, so what the environment says of one is no matter.
+    let usual = Overrides { name: Some(DEFAULT_NAME.to_owned()), ..Overrides::default() };
+    let spec = session.load_config("create", &Source::None, &usual)?.spec;
     let engine = session.dial().await;
     let env = session.environment.all.clone();
     let facts =

@@ -166,7 +166,11 @@ fn objects(finding: &Finding) -> Vec<Vec<String>> {
     let containers = finding.containers.iter().map(|name| line("container", name));
     let networks = finding.networks.iter().map(|name| line("network", name));
     let volumes = finding.volumes.iter().map(|name| line("volume", name));
-    containers.chain(networks).chain(volumes).chain(finding.kubeconfigs.iter().map(entry)).collect()
+    let connections = finding
+        .connected
+        .iter()
+        .map(|c| row("connection", &c.container, format!("it is on network `{}`; the container stays", c.network)));
+    containers.chain(networks).chain(volumes).chain(connections).chain(finding.kubeconfigs.iter().map(entry)).collect()
 }
 
 fn tell_kept(session: &Session<impl Engine>, rows: &[Row]) {

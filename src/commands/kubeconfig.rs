@@ -12,7 +12,7 @@ use crate::yaml::{self, YamlError};
 /// Runs `knarr get kubeconfig`.
 pub async fn get(session: &Session<impl Engine>, one: &OneCluster, internal: bool) -> Result<()> {
     let engine = session.engine().await?;
-    let cluster = cluster::find(&*engine, &one.name).await?;
+    let cluster = cluster::find(&*engine, &session.cluster(one.name.as_deref())?).await?;
     let entry = entry_of(&*engine, &cluster, internal).await?;
     let text = kubeconfig::render(&entry);
     if !session.json() {
@@ -30,7 +30,7 @@ pub async fn export(
     internal: bool,
 ) -> Result<()> {
     let engine = session.engine().await?;
-    let cluster = cluster::find(&*engine, &one.name).await?;
+    let cluster = cluster::find(&*engine, &session.cluster(one.name.as_deref())?).await?;
     let entry = entry_of(&*engine, &cluster, internal).await?;
     let Some(store) = session.kubeconfig(target)? else { return Ok(()) };
     let outcome = session.remember_context(&store, entry, target.switch_context).await?;

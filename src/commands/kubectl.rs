@@ -16,7 +16,8 @@ use crate::process;
 /// Runs `knarr kubectl`.
 pub async fn run(session: &Session<impl Engine>, args: Kubectl) -> Result<u8> {
     let engine = session.engine().await?;
-    let preparing = prepare(session, &*engine, &args.name);
+    let name = session.cluster(args.name.as_deref())?;
+    let preparing = prepare(session, &*engine, &name);
     let (node, here) = session.unless_interrupted("stopped before kubectl was started", preparing).await?;
     let Some((kubectl, entry)) = here else {
         let mut argv = vec!["kubectl".to_owned(), format!("--kubeconfig={ADMIN_CONF}")];

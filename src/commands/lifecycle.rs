@@ -9,7 +9,6 @@ use time::OffsetDateTime;
 use super::{Session, blocking, entry, holder, kubeconfig::internal_url, together};
 use crate::cli::args::lifecycle::{Chosen, Halt, Refresh, Resume};
 use crate::cluster::{self, Cluster, State, certificates};
-use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerInfo, ContainerState, Engine, EngineErrorKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::execute::{self, Context, Failed, Keys};
@@ -19,7 +18,6 @@ use crate::kubernetes::Access;
 use crate::pki::Pki;
 use crate::plan::layout::Layout;
 use crate::plan::{Living, Plan, Verb};
-use crate::spec::values::ClusterName;
 
 /// How long a stop may take: six times what it does.
 const STOPPING: Duration = Duration::from_secs(40);
@@ -76,7 +74,7 @@ async fn run(session: &Session<impl Engine>, chosen: &Chosen, wish: Wish) -> Res
     let stopped = "stopped before anything was changed";
     let finding = async {
         let engine = session.engine().await?;
-        let clusters = choose(&cluster::list(&*engine).await?, chosen)?;
+        let clusters = choose(session, &cluster::list(&*engine).await?, chosen)?;
         Ok((engine, clusters))
     };
     let (engine, clusters) = session.unless_interrupted(stopped, finding).await?;
@@ -99,18 +97,15 @@ async fn run(session: &Session<impl Engine>, chosen: &Chosen, wish: Wish) -> Res
 }
 
 /// The clusters that were named; every name that is none at once.
-fn choose(existing: &[Cluster], chosen: &Chosen) -> Result<Vec<Cluster>> {
+fn choose(session: &Session<impl Engine>, existing: &[Cluster], chosen: &Chosen) -> Result<Vec<Cluster>> {
     if chosen.all {
         return Ok(existing.to_vec());
     }
     let mut names = chosen.names.clone();
     if names.is_empty() {
-        names.push(chosen.name.clone().unwrap_or_else(|| DEFAULT_NAME.into()));
+        names.push(session.cluster(chosen.name.as_deref()).map_err(|e| e.state("nothing was changed"))?);
     }
     names.dedup();
-    for name in &names {
-        ClusterName::parse(name).map_err(|e| Error::new(ErrorKind::Usage, e.0).state("nothing was changed"))?;
-    }
     let find = |name: &String| existing.iter().find(|cluster| cluster.name == *name);
     let unknown: Vec<String> = names.iter().filter(|name| find(name).is_none()).map(|n| format!("`{n}`")).collect();
     if unknown.is_empty() {

@@ -48,7 +48,11 @@ pub async fn clusters(session: &Session<impl Engine>) -> Result<()> {
 /// Runs `knarr get nodes`.
 pub async fn nodes(session: &Session<impl Engine>, one: &OneCluster, all: bool) -> Result<()> {
     let engine = session.engine().await?;
-    let clusters = if all { cluster::list(&*engine).await? } else { vec![cluster::find(&*engine, &one.name).await?] };
+    let clusters = if all {
+        cluster::list(&*engine).await?
+    } else {
+        vec![cluster::find(&*engine, &session.cluster(one.name.as_deref())?).await?]
+    };
     if session.json() {
         let list: Vec<Value> = clusters.iter().flat_map(|c| c.nodes.iter().map(node_json)).collect();
         return session.print_json(&list);

@@ -18,6 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
 use crate::image::archive;
 use crate::image::reference::full_name;
+use crate::report::some;
 
 /// How long the CRI plugin may take to notice a new image.
 const CRI_TAKES_OVER: Duration = Duration::from_secs(5);
@@ -38,12 +39,12 @@ pub async fn run(session: &Session<impl Engine>, what: Load) -> Result<()> {
     let engine = session.engine().await?;
     match what {
         Load::DockerImage { images, cluster, nodes } => {
-            let cluster = cluster::find(&*engine, &cluster.name).await?;
+            let cluster = cluster::find(&*engine, &session.cluster(cluster.name.as_deref())?).await?;
             let nodes = choose(&cluster, &nodes)?;
             report(session, &from_docker(session, engine, nodes, &images).await?)
         }
         Load::ImageArchive { file, cluster, nodes } => {
-            let cluster = cluster::find(&*engine, &cluster.name).await?;
+            let cluster = cluster::find(&*engine, &session.cluster(cluster.name.as_deref())?).await?;
             let nodes = choose(&cluster, &nodes)?;
             let (names, stream) = super::blocking(move || open(&file)).await?;
             report(session, &load(session, engine, nodes, names, stream).await?)
@@ -143,7 +144,7 @@ async fn load<E: Engine>(
     mut stream: ByteStream,
 ) -> Result<Loaded> {
     let what = names.join(", ");
-    let step = session.steps().start(format!("loading {what} into {} nodes", nodes.len()));
+    let step = session.steps().start(format!("loading {what} into {}", some(nodes.len(), "node")));
     let mut pipes = Vec::new();
     let mut imports = Vec::new();
     for node in &nodes {
@@ -193,7 +194,7 @@ async fn load<E: Engine>(
         let error = failures.into_iter().fold(Error::new(kind, message), Error::cause);
         return Err(if full { error.hint(FREE_DISK) } else { error });
     }
-    step.done(format!("loaded {what} into {} nodes", nodes.len()));
+    step.done(format!("loaded {what} into {}", some(nodes.len(), "node")));
     Ok(Loaded { images: names, nodes })
 }
 

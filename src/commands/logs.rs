@@ -12,6 +12,7 @@ use crate::cluster;
 use crate::engine::{ContainerState, Engine, ExecOutput, ExecSpec, archive};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
+use crate::report::some;
 
 /// The only folders of a node that are exported; keys and data live elsewhere.
 const LOG_FOLDERS: [&str; 2] = [knarr_contract::LOG_DIR, "/var/log/pods"];
@@ -25,10 +26,10 @@ pub async fn run(session: &Session<impl Engine>, args: Logs) -> Result<()> {
             let all = cluster::list(&*engine).await?;
             match all.into_iter().find(|c| c.nodes.iter().any(|n| n.name == *node)) {
                 Some(cluster) => cluster,
-                None => cluster::find(&*engine, &args.cluster.name).await?,
+                None => cluster::find(&*engine, &session.cluster(args.cluster.name.as_deref())?).await?,
             }
         }
-        None => cluster::find(&*engine, &args.cluster.name).await?,
+        None => cluster::find(&*engine, &session.cluster(args.cluster.name.as_deref())?).await?,
     };
     let nodes: Vec<_> =
         cluster.nodes.iter().filter(|n| args.node.as_ref().is_none_or(|wanted| *wanted == n.name)).collect();
@@ -111,8 +112,9 @@ fn no_such_log(node: &str, component: &str) -> Error {
 /// Runs `knarr export logs`: best effort, and what could not be had is named at the end.
 pub async fn export(session: &Session<impl Engine>, one: &OneCluster, folder: &Path) -> Result<()> {
     let engine = session.engine().await?;
-    let cluster = cluster::find(&*engine, &one.name).await?;
-    let step = session.steps().start(format!("collecting the logs of {} nodes", cluster.nodes.len()));
+    let cluster = cluster::find(&*engine, &session.cluster(one.name.as_deref())?).await?;
+    let nodes = some(cluster.nodes.len(), "node");
+    let step = session.steps().start(format!("collecting the logs of {nodes}"));
     let mut missing = Vec::new();
     for node in &cluster.nodes {
         let target = folder.join(&node.name);
@@ -145,7 +147,7 @@ pub async fn export(session: &Session<impl Engine>, one: &OneCluster, folder: &P
             blocking(move || unpack(entries, &target)).await?;
         }
     }
-    step.done(format!("wrote the logs of {} nodes to `{}`", cluster.nodes.len(), folder.display()));
+    step.done(format!("wrote the logs of {nodes} to `{}`", folder.display()));
     for what in &missing {
         session.warn(what);
     }

@@ -30,6 +30,7 @@ pub mod tunnel;
 pub mod up;
 pub mod urls;
 pub mod version;
+mod whole;
 pub mod why;
 
 use std::path::Path;
@@ -42,7 +43,7 @@ use tokio::sync::OnceCell;
 use crate::cli::args::{KubeconfigTarget, Output};
 use crate::cli::outside::Outside;
 use crate::cli::settings::Environment;
-use crate::config::{self as cluster_config, Loaded, Overrides, Source};
+use crate::config::{self as cluster_config, CLUSTER_VARIABLE, DEFAULT_NAME, Loaded, Overrides, Source};
 use crate::engine::{Engine, EngineInfo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs;
@@ -50,6 +51,7 @@ use crate::image::versions;
 use crate::kubeconfig::{ContextChange, Entry, Options, Outcome, Paths, Store, context_name};
 use crate::kubernetes::Access;
 use crate::report::{Event, Reporter, Steps};
+use crate::spec::values::ClusterName;
 
 /// One run of the program.
 pub struct Session<E> {
@@ -84,6 +86,53 @@ impl<E: Engine> Session<E> {
     /// Connects to Docker anew; the error is as Docker left it.
     pub async fn dial(&self) -> Result<E> {
         (self.outside.docker)(self.environment.docker.clone()).await
+    }
+
+    /// The cluster that is named: by what was typed, or else by the environment.
+    ///
+    /// # Errors
+    /// What stands in the environment is no name.
+    pub fn named_cluster(&self, typed: Option<&str>) -> Result<Option<String>> {
+        let from_environment = || {
+            let parse = |name: &String| {
+                ClusterName::parse(name).map_err(|e| {
+                    Error::new(ErrorKind::Usage, format!("{CLUSTER_VARIABLE}: {e}"))
+                        .hint(format!("set it to a name that `knarr get clusters` lists, or unset {CLUSTER_VARIABLE}"))
+                })
+            };
+            self.environment.cluster.as_ref().map(parse).transpose()
+        };
+        match typed {
+            Some(name) => Ok(Some(name.to_owned())),
+            None => Ok(from_environment()?.map(|name| name.to_string())),
+        }
+    }
+
+    /// The cluster that is meant: the one that is named, or else the one that has the name of most.
+    ///
+    /// # Errors
+    /// What stands in the environment is no name.
+    pub fn cluster(&self, typed: Option<&str>) -> Result<String> {
+        Ok(self.named_cluster(typed)?.unwrap_or_else(|| DEFAULT_NAME.to_owned()))
+    }
+
+    /// Reads a config for `verb` with this program's image, this machine's folders and the environment's cluster.
+    ///
+    /// # Errors
+    /// As [`cluster_config::load`].
+    pub fn load_config(&self, verb: &str, source: &Source, overrides: &Overrides) -> Result<Loaded> {
+        let current_dir = fs::current_dir()?;
+        cluster_config::load(
+            source,
+            overrides,
+            &cluster_config::Surroundings {
+                verb,
+                default_name: self.environment.cluster.as_deref(),
+                default_image: &versions::default_reference(),
+                current_dir: &current_dir,
+                exists: &|path| fs::facts(path).is_ok_and(|facts| facts.is_some()),
+            },
+        )
     }
 
     /// The whole of standard input, as text.
@@ -220,20 +269,6 @@ impl<E: Engine> Session<E> {
             ContextChange::Cleared => self.note("kubectl has no current context now"),
         }
     }
-}
-
-/// Reads a config with this program's image and this machine's folders.
-pub fn load_config(source: &Source, overrides: &Overrides) -> Result<Loaded> {
-    let current_dir = fs::current_dir()?;
-    cluster_config::load(
-        source,
-        overrides,
-        &cluster_config::Surroundings {
-            default_image: &versions::default_reference(),
-            current_dir: &current_dir,
-            exists: &|path| fs::facts(path).is_ok_and(|facts| facts.is_some()),
-        },
-    )
 }
 
 /// The kubeconfig entry for a cluster of this Docker that is reached through `access`.

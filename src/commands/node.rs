@@ -4,8 +4,9 @@ use serde_json::Value;
 
 use super::Session;
 use super::reshape::{Done, Found, find_to_change, print, reshape};
+use super::whole::must_be_whole;
 use crate::cli::args::node::{Add, Delete, Manner};
-use crate::cluster::{self, Cluster, Recalled};
+use crate::cluster::{self, Cluster};
 use crate::engine::{ContainerState, Engine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kubernetes::{Selection, kinds, objects};
@@ -16,8 +17,8 @@ use crate::spec::Role;
 /// Runs `knarr node add`.
 pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
     let stopped = "stopped before anything was changed";
-    let found =
-        session.unless_interrupted(stopped, find_to_change(session, &args.cluster.name)).await.map_err(untouched)?;
+    let name = session.cluster(args.cluster.name.as_deref()).map_err(untouched)?;
+    let found = session.unless_interrupted(stopped, find_to_change(session, &name)).await.map_err(untouched)?;
     must_be_whole(&found).map_err(untouched)?;
     let role = if args.control_plane { Role::ControlPlane } else { Role::Worker };
     let new = vec![NewNode::Plain(role); args.count as usize];
@@ -51,8 +52,8 @@ pub(super) async fn grow<E: Engine>(
 /// Runs `knarr node delete`.
 pub async fn delete(session: &Session<impl Engine>, args: Delete) -> Result<()> {
     let finding = async {
-        let name = match &args.name {
-            Some(name) => name.clone(),
+        let name = match session.named_cluster(args.name.as_deref())? {
+            Some(name) => name,
             None => owner(session, &args.nodes).await?,
         };
         let found = find_to_change(session, &name).await?;
@@ -140,27 +141,6 @@ async fn owner(session: &Session<impl Engine>, nodes: &[String]) -> Result<Strin
             .cause(owners.join(", "))
             .hint("remove those of one cluster at a time")),
     }
-}
-
-/// A cluster that gets more must be whole, or what is missing would be taken for part of the growth.
-pub(super) fn must_be_whole<E>(found: &Found<E>) -> Result<()> {
-    let Recalled { missing, behind, .. } = &found.recalled;
-    let state = found.cluster.state();
-    if missing.is_empty() && behind.is_empty() && state == cluster::State::Running {
-        return Ok(());
-    }
-    let name = &found.cluster.name;
-    let error = Error::failed(format!("cluster `{name}` is not whole"));
-    let error = if state == cluster::State::Running {
-        error
-    } else {
-        error.cause(format!("it is {}", state.as_str().to_lowercase()))
-    };
-    let error = missing.iter().fold(error, |error, gone| error.cause(format!("`{gone}` is missing")));
-    let error = behind.iter().fold(error, |error, old| error.cause(format!("`{old}` does not know the last change")));
-    Err(error.hint(format!(
-        "see how it is with `knarr status {name}`; bring it back with `knarr start {name}` or `knarr repair {name}`"
-    )))
 }
 
 /// The nodes to remove, if the cluster can do without them.

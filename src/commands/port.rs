@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::node::{must_be_whole, untouched, wish};
+use super::node::{untouched, wish};
 use super::reshape::{Done, Found, find, find_to_change, print, reshape};
+use super::whole::{must_be_whole, must_run};
 use super::{Session, table};
+use crate::cli::args::OneCluster;
 use crate::cli::args::lifecycle::Refresh;
 use crate::cli::args::node::Manner;
 use crate::cli::args::port::{Add, Remove};
@@ -20,8 +22,7 @@ use crate::spec::values::PortMapping;
 /// Runs `knarr port add`.
 pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
     let looking = async {
-        let found = find_to_change(session, &args.cluster.name).await?;
-        must_run(&found)?;
+        let found = find_to_change(session, &session.cluster(args.cluster.name.as_deref())?).await?;
         must_be_whole(&found)?;
         let (layout, node) = (&found.recalled.layout, args.node.as_deref());
         let target = layout.opening(&args.ports, node)?;
@@ -42,7 +43,7 @@ pub async fn add(session: &Session<impl Engine>, args: Add) -> Result<()> {
 /// Runs `knarr port remove`.
 pub async fn remove(session: &Session<impl Engine>, args: Remove) -> Result<()> {
     let looking = async {
-        let found = find_to_change(session, &args.cluster.name).await?;
+        let found = find_to_change(session, &session.cluster(args.cluster.name.as_deref())?).await?;
         // A port can be given up whatever else is missing.
         if found.cluster.state() != State::Incomplete {
             must_run(&found)?;
@@ -62,8 +63,8 @@ pub async fn remove(session: &Session<impl Engine>, args: Remove) -> Result<()> 
 }
 
 /// Runs `knarr port list`.
-pub async fn list(session: &Session<impl Engine>, name: &str) -> Result<()> {
-    let open = find(session, name).await?.recalled.layout.open_ports();
+pub async fn list(session: &Session<impl Engine>, one: &OneCluster) -> Result<()> {
+    let open = find(session, &session.cluster(one.name.as_deref())?).await?.recalled.layout.open_ports();
     if session.json() {
         return session.print_json(&open);
     }
@@ -92,17 +93,6 @@ pub(super) async fn carry_out<E: Engine>(
     let refresh = Refresh { kubeconfig: None, no_kubeconfig: true, break_lock: false };
     let manner = Manner { wait: Duration::ZERO, dry_run, refresh };
     reshape(session, found, wish(verb, target, found, &manner), &manner).await
-}
-
-fn must_run<E>(found: &Found<E>) -> Result<()> {
-    let (name, state) = (&found.cluster.name, found.cluster.state());
-    let hint = match state {
-        State::Running | State::Degraded => return Ok(()),
-        State::Paused => format!("let it go on with `knarr unpause {name}`"),
-        State::Stopped => format!("start it with `knarr start {name}`"),
-        State::Incomplete => format!("make it whole with `knarr repair {name}`"),
-    };
-    Err(Error::failed(format!("cluster `{name}` is {}", state.as_str().to_lowercase())).hint(hint))
 }
 
 /// An error if somebody has a port of the host already.

@@ -9,7 +9,6 @@ use super::reshape::{Found, find_to_change, print, reshape};
 use crate::cli::args::node::{Manner, Repair};
 use crate::cluster::etcd::{self, Member};
 use crate::cluster::{self, Recalled};
-use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerState, Engine, ExecSpec};
 use crate::error::{Error, Result};
 use crate::plan::layout::NodeLayout;
@@ -22,7 +21,7 @@ const STOPPED: &str = "stopped before anything was changed";
 
 /// Runs `knarr repair`.
 pub async fn run(session: &Session<impl Engine>, args: Repair) -> Result<()> {
-    let name = args.positional_name.or(args.name).unwrap_or_else(|| DEFAULT_NAME.into());
+    let name = session.cluster(args.cluster.typed()).map_err(untouched)?;
     let finding = async {
         let engine = session.engine().await?;
         let cluster = cluster::find(&*engine, &name).await?;

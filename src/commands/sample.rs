@@ -78,7 +78,7 @@ async fn reach<E: Engine>(session: &Session<E>, name: &str) -> Result<Arc<dyn Ku
 }
 
 async fn apply(session: &Session<impl Engine>, sample: &Sample, args: &InCluster) -> Result<()> {
-    let (name, cluster) = (&sample.name, &args.cluster.name);
+    let (name, cluster) = (&sample.name, &session.cluster(args.cluster.name.as_deref())?);
     let objects = sample.objects()?;
     let kubernetes = reach(session, cluster).await?;
     must_be_ours(&*kubernetes, sample, &objects).await?;
@@ -113,7 +113,7 @@ async fn apply(session: &Session<impl Engine>, sample: &Sample, args: &InCluster
 }
 
 async fn delete(session: &Session<impl Engine>, sample: &Sample, args: &InCluster) -> Result<()> {
-    let (name, cluster) = (&sample.name, &args.cluster.name);
+    let (name, cluster) = (&sample.name, &session.cluster(args.cluster.name.as_deref())?);
     let objects = sample.objects()?;
     let kubernetes = reach(session, cluster).await?;
     let found = !ours(&*kubernetes, sample).await?.is_empty();

@@ -7,16 +7,16 @@ use knarr_contract::{NodeStatus, Role};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::certs::Row;
+use super::certs::{self, Row};
 use super::{Session, table};
 use crate::addons::state as addon;
 use crate::cli::args::Status;
 use crate::cluster::{self, Cluster, Recalled, State, certificates, role};
-use crate::config::DEFAULT_NAME;
 use crate::engine::{ContainerInfo, ContainerState, Engine, ExecSpec, FREE_DISK};
 use crate::error::{Error, ErrorKind, Result};
 use crate::health::straits::{self, Straits};
 use crate::kubernetes::NodeHealth;
+use crate::pki::RENEW_DAYS;
 use crate::plan::names;
 
 /// Between two looks of a watch: nobody pushes the state of containers and of Kubernetes together.
@@ -59,7 +59,7 @@ struct NodeReport {
 /// Runs `knarr status`; a cluster that is not well is an error after its report.
 pub async fn run(session: &Session<impl Engine>, args: Status) -> Result<()> {
     let engine = session.engine().await?;
-    let name = args.name.or(args.positional_name).unwrap_or_else(|| DEFAULT_NAME.into());
+    let name = session.cluster(args.cluster.typed())?;
     if args.watch {
         return watch(session, &*engine, &name).await;
     }
@@ -329,16 +329,22 @@ fn text(status: &ClusterStatus) -> String {
     if status.certificates.is_empty() || !matches!(status.state, State::Running | State::Degraded) {
         return lines.join("\n");
     }
-    let mut rows = vec![["CERTIFICATE", "NODE", "EXPIRES", "DAYS LEFT"].map(String::from).to_vec()];
-    rows.extend(
-        status
-            .certificates
-            .iter()
-            .map(|c| vec![c.path.clone(), c.node.clone(), c.expires.clone(), c.days_left.to_string()]),
-    );
     lines.push(String::new());
-    lines.push(table(&rows));
+    lines.push(certificates_text(&status.cluster, &status.certificates));
     lines.join("\n")
+}
+
+/// The certificates that are broken or end soon, or else how many there are: a long list hides what matters.
+fn certificates_text(cluster: &str, all: &[Row]) -> String {
+    let check = format!("`knarr certs check {cluster}` lists them");
+    let soon: Vec<&Row> = all.iter().filter(|row| !row.problems.is_empty() || row.days_left < RENEW_DAYS).collect();
+    if soon.is_empty() {
+        let first = all.iter().map(|row| row.days_left).min().unwrap_or_default();
+        return format!("certificates: {}, the first ends in {first} days ({check})", all.len());
+    }
+    let (some, all) = (soon.len(), all.len());
+    let headline = format!("certificates that are broken or end within {RENEW_DAYS} days: {some} of {all} ({check})");
+    format!("{headline}\n{}", certs::text(soon))
 }
 
 /// How a component last ended. The kernel only ever kills; of what, it keeps count.

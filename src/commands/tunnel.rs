@@ -48,7 +48,7 @@ struct Door {
 }
 
 async fn open<E: Engine>(session: &Session<E>, args: &Tunnel) -> Result<(Found, Vec<Door>)> {
-    let mut found = Found::look(session, &args.cluster.name).await?;
+    let mut found = Found::look(session, &session.cluster(args.cluster.name.as_deref())?).await?;
     let mut doors = Vec::new();
     for service in choose(args, &found.services)? {
         for port in service["spec"]["ports"].as_array().into_iter().flatten() {

@@ -25,9 +25,9 @@ const HELLO_NODE_PORT: u16 = 30080;
 
 /// Runs `knarr up`.
 pub async fn run(session: &Session<impl Engine>, args: Up) -> Result<()> {
-    let name = args.name.clone().unwrap_or_else(|| DEFAULT_NAME.into());
+    let name = session.cluster(args.name.as_deref())?;
     // The name is checked before anything on this machine is touched.
-    let mut spec = spec(&name, &args)?;
+    let mut spec = spec(session, &name, &args)?;
     if args.fix {
         doctor::mend(session).await?;
     }
@@ -48,10 +48,11 @@ pub async fn run(session: &Session<impl Engine>, args: Up) -> Result<()> {
     report(session, &cluster)
 }
 
-fn spec(name: &str, args: &Up) -> Result<ClusterSpec> {
+fn spec(session: &Session<impl Engine>, name: &str, args: &Up) -> Result<ClusterSpec> {
     let overrides =
         Overrides { name: Some(name.to_owned()), workers: Some(args.workers), ttl: args.ttl, ..Overrides::default() };
-    super::load_config(&Source::None, &overrides).map(|loaded| loaded.spec)
+    let loaded = session.load_config("up", &Source::None, &overrides);
+    loaded.map(|loaded| loaded.spec).map_err(|e| e.state("nothing was created"))
 }
 
 fn sample_port() -> PortMapping {

@@ -17,7 +17,7 @@ use crate::urls::{Entry, View, of_ingress, of_service};
 
 /// Runs `knarr get urls`.
 pub async fn run(session: &Session<impl Engine>, args: &InCluster) -> Result<()> {
-    let found = Found::look(session, &args.name).await?;
+    let found = Found::look(session, &session.cluster(args.name.as_deref())?).await?;
     print(session, &found.entries(args.namespace.as_deref()))
 }
 

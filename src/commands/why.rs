@@ -13,7 +13,7 @@ pub async fn run(session: &Session<impl Engine>, args: Why) -> Result<()> {
     let question =
         Question { target: target::parse(&args.object)?, namespace: (!args.all_namespaces).then_some(args.namespace) };
     let engine = session.engine().await?;
-    let cluster = cluster::find(&*engine, &args.name).await?;
+    let cluster = cluster::find(&*engine, &session.cluster(args.name.as_deref())?).await?;
     let answer = why::answer(&facts(session, &*engine, &cluster).await?, &question)?;
     tell(session, &answer)
 }

@@ -2,6 +2,8 @@
 
 /// The cluster's name.
 pub const NAME: &str = "knarr";
+/// The environment variable that names the cluster where nothing else does.
+pub const CLUSTER_VARIABLE: &str = "KNARR_CLUSTER";
 /// How many control planes there are.
 pub const CONTROL_PLANES: u32 = 1;
 /// How many workers there are.

@@ -13,7 +13,7 @@ mod write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use self::defaults::NAME as DEFAULT_NAME;
+pub use self::defaults::{CLUSTER_VARIABLE, NAME as DEFAULT_NAME};
 use self::problems::Problems;
 pub use self::suggest::{nearest, unknown};
 use self::validate::{Input, validate};
@@ -64,6 +64,10 @@ pub struct Overrides {
 /// What validation must know of the program and of the machine.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
+    /// The verb that wants the config, such as `create`.
+    pub verb: &'a str,
+    /// The name of a cluster that neither flag nor file names, as the environment has it.
+    pub default_name: Option<&'a str>,
     /// The node image of this version of knarr.
     pub default_image: &'a str,
     /// The current folder, absolute.
@@ -86,7 +90,7 @@ pub struct Loaded {
 /// # Errors
 ///
 /// [`ErrorKind::Config`] with one line for each problem of the file, or the first place where it cannot be read;
-/// [`ErrorKind::Usage`] if only flags are wrong.
+/// [`ErrorKind::Usage`] if only flags are wrong. What state things are in then only the caller knows.
 pub fn load(source: &Source, overrides: &Overrides, around: &Surroundings<'_>) -> Result<Loaded> {
     let decoded = match source {
         Source::None => decode::Decoded::default(),
@@ -106,10 +110,10 @@ pub fn load(source: &Source, overrides: &Overrides, around: &Surroundings<'_>) -
             warnings.extend(more);
             Ok(Loaded { spec, warnings })
         }
-        Ok(_) => Err(invalid(source, &problems)),
+        Ok(_) => Err(invalid(source, around.verb, &problems)),
         Err(more) => {
             problems.extend(more);
-            Err(invalid(source, &problems))
+            Err(invalid(source, around.verb, &problems))
         }
     }
 }
@@ -141,23 +145,23 @@ fn unreadable(source: &Source, wrong: &decode::Unreadable) -> Error {
         Source::File(path, _) => path.display().to_string(),
         Source::None | Source::Stdin(_) => "<stdin>".into(),
     };
-    Error::new(ErrorKind::Config, format!("cannot read {}; no cluster was created", name(source)))
+    Error::new(ErrorKind::Config, format!("cannot read {}", name(source)))
         .details([wrong.in_file(&file)])
         .hint("see every key with an explanation with `knarr config init`")
 }
 
-fn invalid(source: &Source, problems: &Problems) -> Error {
+fn invalid(source: &Source, verb: &str, problems: &Problems) -> Error {
     let flags = problems.only_flags();
     let (kind, name) = if flags { (ErrorKind::Usage, name(&Source::None)) } else { (ErrorKind::Config, name(source)) };
     let number = if problems.len() == 1 { "1 problem".into() } else { format!("{} problems", problems.len()) };
-    let error = Error::new(kind, format!("{name} has {number}; no cluster was created")).details(problems.lines());
+    let error = Error::new(kind, format!("{name} has {number}")).details(problems.lines());
     match source {
         Source::File(path, _) if !flags => error.hint(format!(
-            "see what would be built, without building it, with `knarr create --config {} --dry-run`",
+            "see what would be done, without doing it, with `knarr {verb} --config {} --dry-run`",
             quoted(&path.display().to_string())
         )),
         Source::Stdin(_) if !flags => error.hint("see every key with an explanation with `knarr config init`"),
-        _ => error.hint("see what flags mean with `knarr create --help`"),
+        _ => error.hint(format!("see what flags mean with `knarr {verb} --help`")),
     }
 }
 

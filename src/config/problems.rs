@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::defaults::CLUSTER_VARIABLE;
+
 /// What is wrong, each with the path of the key (or the flag) it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);
@@ -9,7 +11,7 @@ pub struct Problems(Vec<Problem>);
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The key's path, such as `nodes[1].role`, or a flag, such as `--name`.
+    /// The key's path, such as `nodes[1].role`, or a flag, such as `--name`, or a variable.
     pub path: String,
     /// What is wrong with it, what would be right.
     pub message: String,
@@ -42,9 +44,9 @@ impl Problems {
         self.0.len()
     }
 
-    /// Whether only flags of the command line are wrong, not the file.
+    /// Whether only flags of the command line are wrong, or the variable that stands in for one, not the file.
     pub fn only_flags(&self) -> bool {
-        self.0.iter().all(|problem| problem.path.starts_with("--"))
+        self.0.iter().all(|problem| problem.path.starts_with("--") || problem.path == CLUSTER_VARIABLE)
     }
 
     /// One line each.

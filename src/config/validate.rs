@@ -143,7 +143,10 @@ fn cluster_name(check: &mut Check<'_>) -> Option<ClusterName> {
     let (path, text) = match (&check.input.overrides.name, &check.input.cluster.name) {
         (Some(flag), _) => ("--name", flag.as_str()),
         (None, Some(key)) => ("name", key.as_str()),
-        (None, None) => ("name", defaults::NAME),
+        (None, None) => match check.input.around.default_name {
+            Some(variable) => (defaults::CLUSTER_VARIABLE, variable),
+            None => ("name", defaults::NAME),
+        },
     };
     check.problems.take(path, ClusterName::parse(text))
 }

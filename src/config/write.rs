@@ -20,7 +20,8 @@ use crate::yaml::{self, Value};
 /// # Errors
 /// Never: an empty config is a valid one.
 pub fn write(spec: &ClusterSpec, default_image: &str) -> Result<String> {
-    let around = Surroundings { default_image, current_dir: Path::new("/"), exists: &|_| true };
+    let current_dir = Path::new("/");
+    let around = Surroundings { verb: "get", default_name: None, default_image, current_dir, exists: &|_| true };
     let defaults = load(&Source::None, &Overrides::default(), &around)?.spec;
     let cluster = Cluster {
         api_version: API_VERSION.into(),

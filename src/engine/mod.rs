@@ -66,6 +66,8 @@ pub trait Engine: Send + Sync + 'static {
     fn list_networks(&self) -> impl Future<Output = EngineResult<Vec<NetworkInfo>>> + Send;
     /// Creates a bridge network; returns its id.
     fn create_network(&self, spec: &NetworkSpec) -> impl Future<Output = EngineResult<String>> + Send;
+    /// Takes a container off a network, whatever it is doing; one that is not on it is as good as taken off.
+    fn disconnect_container(&self, container: &str, network: &str) -> impl Future<Output = EngineResult<()>> + Send;
     /// Removes a network.
     fn remove_network(&self, name: &str) -> impl Future<Output = EngineResult<()>> + Send;
 

@@ -22,6 +22,8 @@ pub const SAVE_IMAGES: &str = "save images";
 pub const LIST_NETWORKS: &str = "list networks of";
 /// [`super::Engine::create_network`]
 pub const CREATE_NETWORK: &str = "create network";
+/// [`super::Engine::disconnect_container`]
+pub const DISCONNECT_CONTAINER: &str = "disconnect container";
 /// [`super::Engine::remove_network`]
 pub const REMOVE_NETWORK: &str = "remove network";
 /// [`super::Engine::list_volumes`]
@@ -80,6 +82,7 @@ pub fn changes(operation: &str) -> bool {
             | IMPORT_IMAGE
             | COMMIT
             | CREATE_NETWORK
+            | DISCONNECT_CONTAINER
             | REMOVE_NETWORK
             | CREATE_VOLUME
             | REMOVE_VOLUME

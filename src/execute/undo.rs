@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures::future::{join, join_all};
 use serde::{Serialize, Serializer};
 
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Labels, NetworkInfo};
 use crate::error::Error;
 use crate::plan::{Plan, names};
-use crate::report::{Reporter, Steps};
+use crate::report::{self, Event, Reporter, Steps};
 
 /// How long a clean-up may take before it is reported as incomplete.
 const DEADLINE: Duration = Duration::from_secs(9);
@@ -67,6 +67,15 @@ impl Serialize for Left {
     }
 }
 
+/// A container of others and the network of ours that it is on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Connection {
+    /// The container.
+    pub container: String,
+    /// The network.
+    pub network: String,
+}
+
 /// What a clean-up removed and what it could not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -77,6 +86,8 @@ pub struct Swept {
     pub networks: Vec<String>,
     /// Names of removed volumes.
     pub volumes: Vec<String>,
+    /// What others had on removed networks; their containers are otherwise as they were.
+    pub disconnected: Vec<Connection>,
     /// What is still there and why.
     pub left: Vec<Left>,
 }
@@ -93,7 +104,7 @@ impl Swept {
 
     /// `removed 3 containers, 1 network and 3 volumes`; none if nothing was.
     pub fn describe(&self) -> Option<String> {
-        let some = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}{}", if n == 1 { "" } else { "s" }));
+        let some = |n: usize, what: &str| (n > 0).then(|| report::some(n, what));
         let parts: Vec<String> = [
             some(self.containers.len(), "container"),
             some(self.networks.len(), "network"),
@@ -108,6 +119,12 @@ impl Swept {
         } else {
             format!("removed {} and {last}", others.join(", "))
         })
+    }
+
+    /// A sentence for each container of others that was touched.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        let note = |c: &Connection| format!("disconnected container `{}` from network `{}`", c.container, c.network);
+        self.disconnected.iter().map(note)
     }
 
     /// What was removed, and then a line for everything that is left behind.
@@ -182,6 +199,7 @@ impl Swept {
                 self.note(sort, name);
             }
         }
+        self.disconnected.extend(later.disconnected);
     }
 }
 
@@ -229,8 +247,8 @@ async fn sweep<E: Engine>(engine: &E, label: &str) -> Swept {
         let ours = all.into_iter().filter(|n| n.labels.get(key).is_some_and(|v| value.is_empty() || v == value));
         Ok::<_, EngineError>(
             join_all(ours.map(|n| async move {
-                let outcome = engine.remove_network(&n.id).await;
-                (outcome, n)
+                let (disconnected, outcome) = remove_network(engine, label, &n).await;
+                (outcome, disconnected, n)
             }))
             .await,
         )
@@ -248,8 +266,10 @@ async fn sweep<E: Engine>(engine: &E, label: &str) -> Swept {
     let (networks, volumes) = join(networks, volumes).await;
     match networks {
         Ok(all) => {
-            for (outcome, network) in all {
+            for (outcome, disconnected, mut network) in all {
+                network.containers.retain(|holder| disconnected.iter().all(|gone| gone.container != *holder));
                 swept.outcome(Sort::Network, network.name, outcome, network.containers);
+                swept.disconnected.extend(disconnected);
             }
         }
         Err(e) => swept.unseen(Sort::Network, e),
@@ -263,6 +283,37 @@ async fn sweep<E: Engine>(engine: &E, label: &str) -> Swept {
         Err(e) => swept.unseen(Sort::Volume, e),
     }
     swept
+}
+
+/// Removes a network. Docker does not as long as a container is on it, and one of others, such as a registry, need not go
+/// with the cluster: it is taken off. What carries the label goes by itself.
+async fn remove_network<E: Engine>(
+    engine: &E,
+    label: &str,
+    network: &NetworkInfo,
+) -> (Vec<Connection>, Result<(), EngineError>) {
+    let ours = |labels: &Labels| label.split_once('=').is_some_and(|(k, v)| labels.get(k).is_some_and(|own| own == v));
+    let mut disconnected = Vec::new();
+    for name in &network.containers {
+        let disconnecting = async {
+            match engine.inspect_container(name).await? {
+                Some(other) if !ours(&other.labels) => {
+                    engine.disconnect_container(&other.id, &network.id).await.map(|()| true)
+                }
+                _ => Ok(false),
+            }
+        };
+        match disconnecting.await {
+            Ok(true) => disconnected.push(Connection { container: name.clone(), network: network.name.clone() }),
+            Ok(false) => {}
+            Err(e) => {
+                // Of the network's own removal it says nothing otherwise.
+                let detail = EngineError { object: name.clone(), ..e.clone() }.to_string();
+                return (disconnected, Err(EngineError { detail, ..e }));
+            }
+        }
+    }
+    (disconnected, engine.remove_network(&network.id).await)
 }
 
 /// After a failed creation: removes what this run made (or keeps it when asked) and says so in the error.
@@ -289,6 +340,9 @@ pub async fn after_failure<E: Engine>(
             .state(format!("clean-up did not end within {}", humantime::format_duration(DEADLINE)))
             .hint(format!("remove what is left with {delete}"));
     };
+    for note in swept.notes() {
+        reporter.event(Event::Note(note));
+    }
     if swept.left.is_empty() {
         step.done("removed what this run made");
         return error.state(swept.state());

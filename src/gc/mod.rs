@@ -22,6 +22,7 @@ use time::OffsetDateTime;
 use crate::cluster::role;
 use crate::engine::{ContainerInfo, ContainerState, Engine, EngineInfo, Labels, NetworkInfo, VolumeInfo};
 use crate::error::Result;
+use crate::execute::undo::Connection;
 use crate::kubeconfig::Marked;
 use crate::plan::names;
 use crate::report::span;
@@ -86,6 +87,8 @@ pub struct Finding {
     pub networks: Vec<String>,
     /// Its volumes.
     pub volumes: Vec<String>,
+    /// Containers of others on its networks, which are taken off.
+    pub connected: Vec<Connection>,
     /// The kubeconfig files that have an entry of it.
     pub kubeconfigs: Vec<PathBuf>,
 }
@@ -243,6 +246,17 @@ impl Run {
                 .all(|volume| plane(volume).is_some_and(|c| volume.created.saturating_add(SAME_MOMENT) >= c.created))
     }
 
+    /// What others have on its networks.
+    fn connected(&self) -> Vec<Connection> {
+        let of = |network: &NetworkInfo| {
+            let network = network.clone();
+            let containers = network.containers.into_iter();
+            containers.map(move |container| Connection { container, network: network.name.clone() })
+        };
+        let others = self.networks.iter().flat_map(of);
+        others.filter(|c| self.containers.iter().all(|own| own.name != c.container)).collect()
+    }
+
     fn finding(&self, reason: Option<Reason>, why: String, kubeconfigs: impl Iterator<Item = PathBuf>) -> Finding {
         let mut kubeconfigs: Vec<PathBuf> = kubeconfigs.collect();
         kubeconfigs.dedup();
@@ -256,6 +270,7 @@ impl Run {
             containers: self.containers.iter().map(|c| c.name.clone()).collect(),
             networks: self.networks.iter().map(|n| n.name.clone()).collect(),
             volumes: self.volumes.iter().map(|v| v.name.clone()).collect(),
+            connected: self.connected(),
             kubeconfigs,
         }
     }

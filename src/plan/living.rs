@@ -12,6 +12,7 @@ use super::{Milestone, Phase, Plan, Step, Verb, helpers, names, phase};
 use crate::engine::ContainerState;
 use crate::kubernetes::Marks;
 use crate::node::render::{self, FileSpec};
+use crate::report::some;
 use crate::spec::values::NodeName;
 
 /// One change of one node.
@@ -82,10 +83,10 @@ impl fmt::Display for Change {
             Action::Keep => write!(f, "let Docker bring {node} back"),
             Action::Pause => write!(f, "pause {node}"),
             Action::Unpause => write!(f, "unpause {node}"),
-            Action::PutFiles(files) => write!(f, "put {} files with new certificates into {node}", files.len()),
+            Action::PutFiles(files) => write!(f, "put {} with new certificates into {node}", some(files.len(), "file")),
             Action::RestartComponents => write!(f, "restart the components of {node} that hold certificates"),
             Action::Adapt(files) => {
-                write!(f, "put {} into {node} and let it read them", super::some(files.len(), "changed file"))
+                write!(f, "put {} into {node} and let it read them", some(files.len(), "changed file"))
             }
             Action::Discard { data: true } => write!(f, "remove the container of {node} and its volume"),
             Action::Discard { data: false } => write!(f, "remove the container of {node}, not its data"),
@@ -303,9 +304,9 @@ fn count(layout: &Layout, containers: &[String]) -> String {
     // A node that goes is in the layout no longer.
     let nodes = containers.len() - ports - usize::from(balancer);
     let parts = [
-        (nodes > 0).then(|| super::some(nodes, "node")),
+        (nodes > 0).then(|| some(nodes, "node")),
         balancer.then(|| "the balancer".to_owned()),
-        (ports > 0).then(|| super::some(ports, "port")),
+        (ports > 0).then(|| some(ports, "port")),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     match parts.split_last() {
@@ -369,7 +370,7 @@ fn renewing(living: &Living, runs: impl Fn(&NodeLayout) -> bool) -> Vec<Phase> {
         let files = render::leaf_files(&living.layout, node);
         Step::Change(Change { node: node.spec.name.to_string(), action: Action::PutFiles(files) })
     };
-    let what = super::some(nodes.len(), "node");
+    let what = some(nodes.len(), "node");
     let mut phases = vec![phase(
         format!("renewing the certificates of {what}"),
         format!("renewed the certificates of {what}"),

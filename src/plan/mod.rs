@@ -31,6 +31,7 @@ use crate::engine::{ContainerSpec, NetworkSpec};
 use crate::error::{Error, ErrorKind};
 use crate::node::default_taints;
 use crate::node::render::{self, FileSpec};
+use crate::report::some;
 use crate::spec::values::NodeName;
 use crate::spec::{ClusterSpec, NodeSpec};
 
@@ -299,11 +300,6 @@ fn lay_out(mut spec: ClusterSpec, choices: &Choices) -> Result<Layout, Error> {
 /// Decides what a node leaves to its role: once, when it is laid out, since the cluster around it may change.
 fn settle(node: &mut NodeSpec, has_workers: bool) {
     node.taints.get_or_insert_with(|| default_taints(node.role, has_workers));
-}
-
-/// `1 worker`, `2 workers`
-fn some(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// How many nodes of each role, in words: `1 control plane and 2 workers`.

@@ -18,6 +18,7 @@ use crate::engine::ContainerState;
 use crate::error::{Error, ErrorKind};
 use crate::kubernetes::Marks;
 use crate::node::render::{self, Content, FileSpec};
+use crate::report::some;
 
 /// What shall become of a living cluster.
 #[derive(Clone, Debug)]
@@ -220,7 +221,7 @@ fn clearing(living: &Living, wish: &Wish) -> Option<Phase> {
     let unborn = living.unborn.iter().filter(|name| !is_aside(wish, name));
     let all = unborn.chain(living.helpers.iter().filter(surplus));
     let steps: Vec<Step> = all.map(|name| change(name, Action::Discard { data: false })).collect();
-    let what = super::some(steps.len(), "half-made container");
+    let what = some(steps.len(), "half-made container");
     (!steps.is_empty()).then(|| phase(format!("removing {what}"), format!("removed {what}"), steps))
 }
 
@@ -269,7 +270,7 @@ fn is_aside(wish: &Wish, container: &str) -> bool {
 fn forgetting_asides(wish: &Wish) -> Option<Phase> {
     let asides = wish.strangers.iter().filter(|stranger| is_aside(wish, &stranger.name));
     let steps: Vec<Step> = asides.map(|aside| change(&aside.name, Action::Discard { data: false })).collect();
-    let what = super::some(steps.len(), "former container");
+    let what = some(steps.len(), "former container");
     (!steps.is_empty()).then(|| phase(format!("removing {what}"), format!("removed {what}"), steps))
 }
 
@@ -282,7 +283,7 @@ fn draining(gone: &[Stranger], wish: &Wish, route: &Route<'_>) -> Result<Option<
         .filter(wanted)
         .map(|node| change(&node.name, Action::Drain { through: through.clone(), force: wish.force }))
         .collect();
-    let what = super::some(steps.len(), "node");
+    let what = some(steps.len(), "node");
     Ok((!steps.is_empty()).then(|| phase(format!("draining {what}"), format!("drained {what}"), steps)))
 }
 
@@ -300,7 +301,7 @@ fn removing(living: &Living, gone: &[Stranger], route: &Route<'_>) -> Result<Vec
     let workers: Vec<&Stranger> = gone.iter().filter(|node| node.role == Role::Worker).collect();
     phases.extend(stopping(living, route.layout, &workers));
     let each = |action: Action| gone.iter().map(|node| change(&node.name, action.clone())).collect::<Vec<_>>();
-    let what = super::some(gone.len(), "node");
+    let what = some(gone.len(), "node");
     phases.push(phase(format!("removing {what}"), format!("removed {what}"), each(Action::Discard { data: true })));
     // Last: a kubelet that still ran would register its Node again.
     phases.push(phase("deleting the Nodes", "deleted the Nodes", each(Action::Forget)));
@@ -339,7 +340,7 @@ fn adding(living: &Living, wish: &Wish, route: &Route<'_>) -> Result<Vec<Phase>,
     if lost.is_empty() {
         return Ok(phases);
     }
-    let what = super::some(lost.len(), "node");
+    let what = some(lost.len(), "node");
     let steps: Vec<Step> = lost.iter().map(|node| node_step(new, node)).collect();
     let claims = steps.iter().filter_map(|step| match step {
         Step::StartNode(node) => Some(Step::ClaimName(Box::new(node.container.clone()))),
@@ -432,7 +433,7 @@ fn rebuilding(living: &Living, known: &Layout, wish: &Wish, route: &Route<'_>) -
 fn marking(marks: &BTreeMap<String, Marks>) -> Option<Phase> {
     let marks = marks.iter().filter(|(_, marks)| !marks.is_empty());
     let steps: Vec<Step> = marks.map(|(node, marks)| change(node, Action::Mark(marks.clone()))).collect();
-    let what = super::some(steps.len(), "node");
+    let what = some(steps.len(), "node");
     (!steps.is_empty()).then(|| phase(format!("marking {what}"), format!("marked {what}"), steps))
 }
 
@@ -453,7 +454,7 @@ pub(super) fn telling(living: &Living, known: &Layout, wish: &Wish) -> Option<Ph
     } else if new.balancer && !living.layout.balancer {
         steps.extend(put(&names::balancer(new.name()), render::balancer_files(new), &render::balancer_files(known)));
     }
-    let what = super::some(steps.len(), "container");
+    let what = some(steps.len(), "container");
     (!steps.is_empty())
         .then(|| phase(format!("telling {what} of the change"), format!("told {what} of the change"), steps))
 }

@@ -80,6 +80,11 @@ pub fn human(duration: Duration) -> String {
     }
 }
 
+/// So many of something: `1 worker`, `2 workers`.
+pub fn some(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// A long duration in its two largest units, of which a day is the largest: `1h 59m`, `26d 3h`.
 pub fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();

@@ -153,8 +153,13 @@ fn from_mirror_to_mirror(scene: &Scene) {
     pulls(&cluster, "registry.invalid/team/four:1");
     let log = registry.log();
     assert!(log.contains("ns=registry.invalid") && log.contains("ns=other.invalid"), "the nodes asked it\n{log}");
-    drop(registry);
+
+    // What others have on the network does not keep the cluster, and is not harmed.
     cluster.delete();
+    let left = inspect(&registry.container.name);
+    let networks = left.pointer("/NetworkSettings/Networks").and_then(Value::as_object).expect("it says where it is");
+    assert!(!networks.contains_key(&format!("knarr-{}", cluster.name)), "{left}");
+    assert_eq!(left.pointer("/State/Running"), Some(&Value::Bool(true)), "{left}");
 }
 
 /// Runs a Pod of an image on each node; returns its manifest's name.

@@ -171,8 +171,38 @@ async fn a_person_is_asked() {
         let run = env.knarr(&words).await;
         assert_eq!(run.status, 0, "{run}");
         assert!(run.stderr.contains("change cluster `dev`? [y/N] "), "{run}");
+        assert_eq!(run.stderr.matches("differs from the file").count(), 1, "{run}");
         assert_eq!(run.stderr.contains("nothing was changed"), !goes_on, "{answer:?}: {run}");
         assert_eq!(marks(&env).len(), usize::from(goes_on), "{answer:?}");
+    }
+    // Nobody is asked blindly.
+    std::fs::write(&file, config(ONE)).expect("a file");
+    env.stdin = "n\n".into();
+    insta::assert_snapshot!(env.knarr(&format!("{words} -q")).await.stderr, @r"
+    cluster `dev` differs from the file, and changes:
+    -  label  dev-worker  tier=db
+    -  taint  dev-worker  a:NoSchedule
+    change cluster `dev`? [y/N]
+    ");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_does_not_run_is_told_so_by_every_change() {
+    let mut env = made(ONE).await;
+    for (verb, told) in [
+        ("stop", "error: cluster `dev` is stopped\n  nothing was changed\nhint: start it with `knarr start dev`\n"),
+        (
+            "pause",
+            "error: cluster `dev` is paused\n  nothing was changed\nhint: let it go on with `knarr unpause dev`\n",
+        ),
+    ] {
+        assert_eq!(env.knarr(&format!("{verb} dev")).await.status, 0);
+        env.stdin = config(GROWN).into();
+        for change in ["apply -f - --yes", "node add -n dev", "port add -n dev 8080:80", "port remove -n dev 8080"] {
+            let run = env.knarr(change).await;
+            assert_eq!((run.status, run.stderr.as_str()), (1, told), "{run}");
+        }
+        assert_eq!(env.knarr("start dev").await.status, 0);
     }
 }
 

@@ -50,6 +50,18 @@ async fn old_certificates_are_renewed_on_the_way() {
         // Within 30 days it is worth a complaint; a start renews long before.
         let check = env.knarr("certs check dev").await;
         assert_eq!(check.status, if left < time::Duration::days(30) { 5 } else { 0 }, "{left}: {check}");
+        if !stop {
+            // Those that end soon are shown, as `certs check` shows them, and no others.
+            let status = env.knarr("status dev").await;
+            let shown = |text: &str| text.lines().filter(|line| line.contains(".pem ")).map(str::to_owned).collect();
+            let (shown, listed): (Vec<String>, Vec<String>) = (shown(&status.stdout), shown(&check.stdout));
+            assert!(!shown.is_empty() && shown.len() == listed.len(), "{status}\n{check}");
+            assert!(
+                status.stdout.contains("certificates that are broken or end within 120 days: 18 of 22"),
+                "{status}"
+            );
+            assert!(!status.stdout.contains("/etcd/ca.crt"), "an authority lasts\n{status}");
+        }
         let run = env.knarr("start dev").await;
         assert_eq!(run.status, 0, "{left}: {run}");
         assert!(run.stderr.contains("dev: renewed the certificates of 2 nodes"), "{run}");

@@ -13,9 +13,12 @@ const HERE: &str = "/home/ana/work";
 
 fn load(source: &Source, overrides: &Overrides) -> Result<Loaded, Error> {
     let exists = |path: &Path| path.is_absolute() && !path.to_string_lossy().contains("missing");
-    let around =
-        Surroundings { default_image: "knarr.dev/node:v1.36.4", current_dir: Path::new(HERE), exists: &exists };
-    config::load(source, overrides, &around)
+    config::load(source, overrides, &around(&exists))
+}
+
+fn around(exists: &dyn Fn(&Path) -> bool) -> Surroundings<'_> {
+    let (default_image, current_dir) = ("knarr.dev/node:v1.36.4", Path::new(HERE));
+    Surroundings { verb: "create", default_name: None, default_image, current_dir, exists }
 }
 
 fn file(text: &str) -> Source {
@@ -175,7 +178,7 @@ fn wrong_flags_are_told_as_such() {
     let error = refusal(&Source::None, &flags("My_Cluster", 3, 4_000_000_000, 0));
     assert_eq!(error.kind, ErrorKind::Usage);
     insta::assert_snapshot!(error, @r#"
-    error: the command line has 4 problems; no cluster was created
+    error: the command line has 4 problems
       --name: `My_Cluster` is not a cluster name: use 1 to 32 lower-case letters, digits and `-`, with a letter or digit at both ends, for example `dev` or `pr-123`
       --workers: 4000000000 workers are asked for; at most 50 are possible
       --addon: `ingres` is not an addon (did you mean `ingress`?)
@@ -185,33 +188,33 @@ fn wrong_flags_are_told_as_such() {
     let text = "apiVersion: knarr.dev/v1alpha1\nkind: Cluster\nnodes:\n- role: control-plane\n  ports: [{containerPort: 80, hostPort: 80}]\n";
     let error = refusal(&file(text), &flags("dev", 2, 1, 80));
     insta::assert_snapshot!(error, @r#"
-    error: `dev.yaml` has 5 problems; no cluster was created
+    error: `dev.yaml` has 5 problems
       --control-planes: 2 contradicts the file, whose `nodes` has 1; change one of them
       --workers: 1 contradicts the file, whose `nodes` has 0; change one of them
       nodes[0].ports[0].hostPort: 80/tcp at 127.0.0.1 is asked for already by --api-port (at 127.0.0.1)
       --addon: `ingres` is not an addon (did you mean `ingress`?)
       --addon: `storage` is turned off by `--no-addon` at the same time
-    hint: see what would be built, without building it, with `knarr create --config dev.yaml --dry-run`
+    hint: see what would be done, without doing it, with `knarr create --config dev.yaml --dry-run`
     "#);
     let error = refusal(&Source::Stdin("nodes: [".into()), &Overrides::default());
     assert_eq!(error.kind, ErrorKind::Config);
     insta::assert_snapshot!(error, @r#"
-    error: cannot read the config on standard input; no cluster was created
+    error: cannot read the config on standard input
       <stdin>:2:1: did not find expected node content, while parsing a flow node
     hint: see every key with an explanation with `knarr config init`
     "#);
     let error = refusal(&Source::Stdin(format!("{text}audit: maybe\n")), &Overrides::default());
     insta::assert_snapshot!(error, @r#"
-    error: cannot read the config on standard input; no cluster was created
+    error: cannot read the config on standard input
       <stdin>:6:8: audit: expected `true` or `false`, got the text "maybe"
     hint: see every key with an explanation with `knarr config init`
     "#);
     let path = "my dir/it's.yaml".into();
     let error = refusal(&Source::File(path, text.replace("80,", "0,")), &Overrides::default());
     insta::assert_snapshot!(error, @r#"
-    error: `my dir/it's.yaml` has 1 problem; no cluster was created
+    error: `my dir/it's.yaml` has 1 problem
       nodes[0].ports[0].containerPort: 0 is not a port; use 1 to 65535
-    hint: see what would be built, without building it, with `knarr create --config 'my dir/it'\''s.yaml' --dry-run`
+    hint: see what would be done, without doing it, with `knarr create --config 'my dir/it'\''s.yaml' --dry-run`
     "#);
 }
 
@@ -256,6 +259,14 @@ fn the_example_is_valid_and_shows_the_defaults() {
     let defaults = load(&Source::None, &Overrides { workers: Some(1), ..Overrides::default() }).expect("fine");
     assert_eq!(example.spec, defaults.spec, "what the example shows without `#` are the defaults");
     load(&file(&uncommented(config::init())), &Overrides::default()).expect("all of the example is valid");
+}
+
+#[tokio::test]
+async fn the_example_as_json_is_the_same() {
+    let run = crate::env::Env::new().knarr("config init -o json").await;
+    let shown: serde_json::Value = serde_json::from_str(&run.stdout).expect("it is JSON");
+    let example = yaml::parse_value(config::init()).expect("fine");
+    assert_eq!(shown, serde_json::to_value(example).expect("it has only texts for keys"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `knarr delete`: everything goes, again and again, whatever is there; what is not ours stays.
 
 use knarr::engine::fake::{FakeEngine, How, When};
-use knarr::engine::{Attachment, ContainerSpec, Engine, EngineErrorKind, Labels, op};
+use knarr::engine::{Attachment, ContainerSpec, ContainerState, Engine, EngineErrorKind, Labels, op};
 
 use crate::env::{Env, KUBECONFIG, filtered};
 
@@ -77,6 +77,7 @@ async fn the_result_as_json() {
         "volumes": [
           "dev-control-plane-var"
         ],
+        "disconnected": [],
         "left": []
       },
       {
@@ -84,6 +85,7 @@ async fn the_result_as_json() {
         "containers": [],
         "networks": [],
         "volumes": [],
+        "disconnected": [],
         "left": []
       }
     ]
@@ -145,9 +147,9 @@ async fn half_made_clusters() {
 }
 
 /// A container of somebody else on the cluster's network.
-async fn attach(engine: FakeEngine) {
+pub async fn attach(engine: FakeEngine, network: &str) {
     engine.add_image("busybox", &Labels::new());
-    let network = Attachment { network: "knarr-dev".into(), address: None, aliases: Vec::new() };
+    let network = Attachment { network: network.into(), address: None, aliases: Vec::new() };
     let spec = ContainerSpec {
         name: "debug-shell".into(),
         image: "busybox".into(),
@@ -163,26 +165,80 @@ async fn a_foreign_container_on_the_network() {
     let _filters = filtered();
     let env = Env::new();
     assert_eq!(env.knarr("create dev").await.status, 0);
-    attach(env.engine.clone()).await;
+    attach(env.engine.clone(), "knarr-dev").await;
+    let run = env.knarr("delete cluster dev").await;
+    insta::assert_snapshot!(run, @r"
+    $ knarr delete cluster dev
+    --- stderr ---
+    disconnected container `debug-shell` from network `knarr-dev`
+    deleted cluster `dev` (TIME)
+    kubectl's current context is `work` again
+    --- exit status 0 ---
+    ");
+    assert_eq!((env.left(), env.kubeconfig()), (vec!["container debug-shell".to_owned()], KUBECONFIG.to_owned()));
+    let shell = env.engine.inspect_container("debug-shell").await.expect("it tells").expect("it is there");
+    assert_eq!(shell.state, ContainerState::Running, "it stays as it was otherwise");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_container_that_docker_holds_on_to() {
+    let _filters = filtered();
+    let env = Env::new();
+    assert_eq!(env.knarr("create dev").await.status, 0);
+    attach(env.engine.clone(), "knarr-dev").await;
+    env.engine.inject(When::Every(op::DISCONNECT_CONTAINER), How::Refuse(EngineErrorKind::Other));
     let run = env.knarr("delete cluster dev").await;
     insta::assert_snapshot!(run, @r"
     $ knarr delete cluster dev
     --- stderr ---
     failed: deleting cluster `dev` (TIME)
     error: cluster `dev` is not wholly deleted
-      caused by: network `knarr-dev`: error while removing network: network knarr-dev has active endpoints
+      caused by: network `knarr-dev`: cannot disconnect container `debug-shell`: the test wants this call to fail
       removed 1 container and 1 volume
     hint: disconnect it with `docker network disconnect knarr-dev debug-shell`
     hint: then run `knarr delete cluster dev` again
     --- exit status 1 ---
     ");
     assert_eq!(env.left(), ["container debug-shell", "network knarr-dev"]);
-    env.engine.stop_container("debug-shell", 0).await.expect("it stops");
-    assert_eq!(env.knarr("delete cluster dev").await.status, 0);
+    env.engine.heal();
+    let run = env.knarr("delete cluster dev -o json -q").await;
+    insta::assert_snapshot!(run, @r#"
+    $ knarr delete cluster dev -o json -q
+    [
+      {
+        "cluster": "dev",
+        "containers": [],
+        "networks": [
+          "knarr-dev"
+        ],
+        "volumes": [],
+        "disconnected": [
+          {
+            "container": "debug-shell",
+            "network": "knarr-dev"
+          }
+        ],
+        "left": []
+      }
+    ]
+    --- exit status 0 ---
+    "#);
     assert_eq!((env.left(), env.kubeconfig()), (vec!["container debug-shell".to_owned()], KUBECONFIG.to_owned()));
 }
 
-/// The undo of a creation meets it as well: both truths are told.
+/// A container of the cluster that cannot be removed is not taken for somebody else's.
+#[tokio::test(start_paused = true)]
+async fn only_the_containers_of_others_are_disconnected() {
+    let env = Env::new();
+    assert_eq!(env.knarr("create dev").await.status, 0);
+    env.engine.inject(When::Every(op::REMOVE_CONTAINER), How::Refuse(EngineErrorKind::Other));
+    let run = env.knarr("delete cluster dev").await;
+    assert_eq!(run.status, 1, "{run}");
+    assert!(!run.stderr.contains("disconnected"), "{run}");
+    assert!(env.engine.calls().iter().all(|call| call.operation != op::DISCONNECT_CONTAINER));
+}
+
+/// The undo of a creation meets it as well.
 #[tokio::test(start_paused = true)]
 async fn a_foreign_container_in_the_way_of_an_undo() {
     let _filters = filtered();
@@ -191,7 +247,7 @@ async fn a_foreign_container_in_the_way_of_an_undo() {
     let asked = std::sync::atomic::AtomicUsize::new(0);
     env.engine.on_exec(move |node, _| {
         match asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
-            0 => drop(tokio::spawn(attach(engine.clone()))),
+            0 => drop(tokio::spawn(attach(engine.clone(), "knarr-dev"))),
             1 => {}
             _ => drop(engine.end_container(node, 137, true)),
         }
@@ -205,17 +261,15 @@ async fn a_foreign_container_in_the_way_of_an_undo() {
     claimed the name (TIME)
     started 1 node (TIME)
     failed: waiting for the API server (TIME)
-    failed: removing what this run made (TIME)
+    disconnected container `debug-shell` from network `knarr-dev`
+    removed what this run made (TIME)
     error: node `dev-control-plane` does not run
       caused by: its container was killed for want of memory
-      removed 1 container and 1 volume
-      left behind: network `knarr-dev`: error while removing network: network knarr-dev has active endpoints
+      removed 1 container, 1 network and 1 volume
     hint: create it with `--retain` to keep the nodes, and look into `knarr logs --name dev`
-    hint: disconnect it with `docker network disconnect knarr-dev debug-shell`
-    hint: remove what is left with `knarr delete cluster dev`
     --- exit status 1 ---
     ");
-    assert_eq!(env.left(), ["container debug-shell", "network knarr-dev"]);
+    assert_eq!(env.left(), ["container debug-shell"]);
 }
 
 /// One failure at every call: the next `delete` finishes the work.
@@ -223,6 +277,7 @@ async fn a_foreign_container_in_the_way_of_an_undo() {
 async fn every_failure_of_docker() {
     let good = Env::new();
     assert_eq!(good.knarr("create dev --workers 1").await.status, 0);
+    attach(good.engine.clone(), "knarr-dev").await;
     let begin = good.engine.calls().len();
     assert_eq!(good.knarr("delete dev").await.status, 0);
     let end = good.engine.calls().len();
@@ -231,11 +286,13 @@ async fn every_failure_of_docker() {
         for how in [How::Refuse(EngineErrorKind::Other), How::LoseAnswer(EngineErrorKind::TimedOut)] {
             let env = Env::new();
             assert_eq!(env.knarr("create dev --workers 1").await.status, 0);
+            attach(env.engine.clone(), "knarr-dev").await;
             env.engine.inject(When::Call(number), how);
             // One failure is overcome by looking again.
             let run = env.knarr("delete dev").await;
             let place = format!("call {number}, {how:?}\n{run}\n{}", env.engine.transcript());
-            assert_eq!((run.status, env.left(), env.kubeconfig()), (0, NOTHING, KUBECONFIG.to_owned()), "{place}");
+            let left = vec!["container debug-shell".to_owned()];
+            assert_eq!((run.status, env.left(), env.kubeconfig()), (0, left, KUBECONFIG.to_owned()), "{place}");
         }
     }
 }

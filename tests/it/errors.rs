@@ -287,9 +287,10 @@ async fn the_config_is_bad() {
     insta::assert_snapshot!(run, @r"
     $ knarr create dev -c -
     --- stderr ---
-    error: the config on standard input has 2 problems; no cluster was created
+    error: the config on standard input has 2 problems
       nodes[0].role: `master` is not a role (did you mean `control-plane`?)
       networking.podSubnet: `10.96.0.0/16` overlaps serviceSubnet `10.96.0.0/16` (the default)
+      nothing was created
     hint: see every key with an explanation with `knarr config init`
     --- exit status 3 ---
     ");
@@ -365,8 +366,9 @@ async fn nothing_of_that_name() {
     insta::assert_snapshot!(env.knarr("delete My_Cluster").await, @r"
     $ knarr delete My_Cluster
     --- stderr ---
-    error: `My_Cluster` is not a cluster name: use 1 to 32 lower-case letters, digits and `-`, with a letter or digit at both ends, for example `dev` or `pr-123`
-      nothing was deleted
+    error: invalid value 'My_Cluster' for '[NAME]...': `My_Cluster` is not a cluster name: use 1 to 32 lower-case letters, digits and `-`, with a letter or digit at both ends, for example `dev` or `pr-123`
+
+    For more information, try '--help'.
     --- exit status 2 ---
     ");
 }

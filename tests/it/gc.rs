@@ -8,6 +8,7 @@ use knarr::image::versions;
 use knarr::kubeconfig::{Entry, Options, Paths, Store};
 use knarr::plan::names;
 
+use crate::delete::attach;
 use crate::env::{Env, KUBECONFIG, filtered};
 
 /// When the fake's objects come into being, in seconds since 1970: 2023-11-14T22:13:20Z.
@@ -186,6 +187,7 @@ async fn the_result_as_json() {
         "volumes": [
           "expired-control-plane-var"
         ],
+        "connected": [],
         "kubeconfigs": [],
         "left": []
       }
@@ -242,6 +244,32 @@ async fn what_cannot_be_removed_is_told() {
     // The volume alone still says that it expired.
     assert_eq!(env.knarr("gc").await.status, 0);
     assert_eq!((env.left(), env.kubeconfig()), (Vec::new(), KUBECONFIG.to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn containers_of_others_are_taken_off_networks_that_go() {
+    let _filters = filtered();
+    let env = after(7200);
+    cluster(&env, "expired", 1, Some(PAST)).await;
+    attach(env.engine.clone(), "knarr-expired").await;
+    insta::assert_snapshot!(env.knarr("gc --dry-run").await, @r"
+    $ knarr gc --dry-run
+    KIND        NAME                       CLUSTER  WHY
+    container   expired-control-plane      expired  it expired 1h 13m ago, at 2023-11-14T23:00:00Z
+    network     knarr-expired              expired  it expired 1h 13m ago, at 2023-11-14T23:00:00Z
+    volume      expired-control-plane-var  expired  it expired 1h 13m ago, at 2023-11-14T23:00:00Z
+    connection  debug-shell                expired  it is on network `knarr-expired`; the container stays
+    --- exit status 0 ---
+    ");
+    assert!(env.left().contains(&"container expired-control-plane".to_owned()));
+    insta::assert_snapshot!(env.knarr("gc").await, @r"
+    $ knarr gc
+    --- stderr ---
+    disconnected container `debug-shell` from network `knarr-expired`
+    removed cluster `expired`: it expired 1h 13m ago, at 2023-11-14T23:00:00Z (TIME)
+    --- exit status 0 ---
+    ");
+    assert_eq!(env.left(), ["container debug-shell"]);
 }
 
 #[tokio::test(start_paused = true)]

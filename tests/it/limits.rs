@@ -58,10 +58,11 @@ async fn too_little_is_refused_once_for_each_role() {
     insta::assert_snapshot!(env.knarr("create dev --workers 3 --cpus 50m --memory 2").await, @r"
     $ knarr create dev --workers 3 --cpus 50m --memory 2
     --- stderr ---
-    error: the command line has 3 problems; no cluster was created
+    error: the command line has 3 problems
       --memory: `2` is not an amount of memory; use for example `2Gi`, `2g` or `1536Mi` (all in powers of 1024)
       --cpus: 0.05 is too little for a control plane to get ready in time; use at least 0.5
       --cpus: 0.05 is too little for a worker to get ready in time; use at least 0.1
+      nothing was created
     hint: see what flags mean with `knarr create --help`
     --- exit status 2 ---
     ");

@@ -18,6 +18,7 @@ mod lifecycle;
 mod lifecycle_faults;
 mod limits;
 mod manifests;
+mod naming;
 mod output;
 mod ports;
 mod race;

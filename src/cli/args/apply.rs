@@ -7,12 +7,13 @@ use super::{CreateCluster, KubeconfigTarget};
 
 /// Flags of `apply`
 #[derive(Debug, Clone, Args)]
+#[command(mut_arg("dry_run", |flag| flag.help("Print the difference, or the plan of a cluster that is not there, and change nothing")))]
 pub struct Apply {
     /// The cluster's config file, or - for stdin; kind's files are read too
     #[arg(short = 'f', long = "file", visible_alias = "filename", aliases = ["config"], short_alias = 'c', value_name = "FILE")]
     pub file: String,
-    /// The cluster's name, instead of the one in the file
-    #[arg(short, long, env = "KNARR_CLUSTER")]
+    /// The cluster's name
+    #[arg(short, long, help = super::NEW_NAME)]
     pub name: Option<String>,
     /// Do it without asking
     #[arg(short, long)]

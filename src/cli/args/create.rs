@@ -21,7 +21,7 @@ pub struct CreateCluster {
     #[arg(value_name = "NAME", conflicts_with = "name")]
     pub positional_name: Option<String>,
     /// The cluster's name
-    #[arg(short, long, env = "KNARR_CLUSTER")]
+    #[arg(short, long, help = super::NEW_NAME)]
     pub name: Option<String>,
     /// How many workers beside the control plane
     #[arg(long, value_name = "N")]
@@ -39,7 +39,7 @@ pub struct CreateCluster {
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
     /// The cluster's config file, or - for stdin; kind's files are read too
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, short_alias = 'f', value_name = "FILE")]
     pub config: Option<String>,
     /// The node image
     #[arg(long, value_name = "IMAGE")]

@@ -16,10 +16,10 @@ pub enum DeleteWhat {
 #[derive(Debug, Clone, Args)]
 pub struct DeleteCluster {
     /// The clusters' names
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = super::cluster_name)]
     pub names: Vec<String>,
     /// The cluster's name
-    #[arg(short, long, env = "KNARR_CLUSTER", conflicts_with = "all")]
+    #[arg(short, long, help = super::NAME, value_parser = super::cluster_name, conflicts_with = "all")]
     pub name: Option<String>,
     /// Delete every cluster
     #[arg(short = 'A', long, conflicts_with = "names")]

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
+use super::Named;
+
 /// Which clusters a verb is about
 #[derive(Debug, Clone, Args)]
 pub struct Chosen {
     /// The clusters' names
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = super::cluster_name)]
     pub names: Vec<String>,
     /// The cluster's name
-    #[arg(short, long, env = "KNARR_CLUSTER", conflicts_with = "all")]
+    #[arg(short, long, help = super::NAME, value_parser = super::cluster_name, conflicts_with = "all")]
     pub name: Option<String>,
     /// Every cluster
     #[arg(short = 'A', long, conflicts_with = "names")]
@@ -63,12 +65,9 @@ pub struct Refresh {
 pub enum Certs {
     /// Show every certificate of every node; fails if one is broken or ends within 30 days
     Check {
-        /// The cluster's name
-        #[arg(value_name = "NAME", conflicts_with = "name")]
-        positional_name: Option<String>,
-        /// The cluster's name
-        #[arg(short, long, env = "KNARR_CLUSTER")]
-        name: Option<String>,
+        /// Which cluster
+        #[command(flatten)]
+        cluster: Named,
     },
     /// Make all certificates anew from the cluster's own authorities, with new keys
     Renew(Resume),

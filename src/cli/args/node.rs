@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::OneCluster;
 use super::lifecycle::Refresh;
+use super::{Named, OneCluster};
 
 /// Verbs of `node`
 #[derive(Debug, Subcommand)]
@@ -50,8 +50,8 @@ pub struct Delete {
     /// The nodes
     #[arg(value_name = "NODE", required = true)]
     pub nodes: Vec<String>,
-    /// Which cluster; unless told, the one that has the nodes
-    #[arg(short, long, env = "KNARR_CLUSTER")]
+    /// Which cluster; unless told, also by $KNARR_CLUSTER, the one that has the nodes
+    #[arg(short, long, value_parser = super::cluster_name)]
     pub name: Option<String>,
     /// Give up pods that nobody makes anew, and data that lies on these nodes only
     #[arg(long)]
@@ -64,12 +64,9 @@ pub struct Delete {
 /// Flags of `repair`
 #[derive(Debug, Clone, Args)]
 pub struct Repair {
-    /// The cluster's name
-    #[arg(value_name = "NAME", conflicts_with = "name")]
-    pub positional_name: Option<String>,
-    /// The cluster's name
-    #[arg(short, long, env = "KNARR_CLUSTER")]
-    pub name: Option<String>,
+    /// Which cluster
+    #[command(flatten)]
+    pub cluster: Named,
     /// How it is done
     #[command(flatten)]
     pub manner: Manner,

@@ -11,7 +11,7 @@ use crate::spec::values;
 #[derive(Debug, Clone, Args)]
 pub struct Up {
     /// The cluster's name
-    #[arg(short, long, env = "KNARR_CLUSTER")]
+    #[arg(short, long, help = super::NAME, value_parser = super::cluster_name)]
     pub name: Option<String>,
     /// How many workers beside the control plane
     #[arg(long, value_name = "N", default_value_t = 2)]

@@ -6,8 +6,8 @@ use clap::Args;
 #[derive(Debug, Clone, Args)]
 pub struct InCluster {
     /// The cluster's name
-    #[arg(long, env = "KNARR_CLUSTER", default_value = crate::config::DEFAULT_NAME)]
-    pub name: String,
+    #[arg(long, help = super::NAME, value_parser = super::cluster_name)]
+    pub name: Option<String>,
     /// Only this namespace; all of them unless told
     #[arg(short, long)]
     pub namespace: Option<String>,

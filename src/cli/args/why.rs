@@ -15,6 +15,6 @@ pub struct Why {
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
     /// The cluster's name
-    #[arg(long, env = "KNARR_CLUSTER", default_value = crate::config::DEFAULT_NAME)]
-    pub name: String,
+    #[arg(long, help = super::NAME, value_parser = super::cluster_name)]
+    pub name: Option<String>,
 }

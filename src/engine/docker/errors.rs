@@ -48,6 +48,10 @@ pub(super) fn classify(status: Option<u16>, text: &str) -> EngineErrorKind {
     if text.contains("no space left on device") || text.contains("disk quota exceeded") {
         return EngineErrorKind::DiskFull;
     }
+    // Without a status of its own: whatever the layer below had at hand.
+    if text.contains("is not connected to") {
+        return EngineErrorKind::NotFound;
+    }
     match status {
         Some(401) => EngineErrorKind::Denied,
         Some(403) if text.contains("has active endpoints") => EngineErrorKind::Conflict,
@@ -114,6 +118,8 @@ mod tests {
             (404, "No such container: dev", NotFound),
             (404, "No such image: dev:1", NotFound),
             (404, "network dev not found", NotFound),
+            (500, "container 1f is not connected to network dev", NotFound),
+            (403, "container 1f is not connected to the network dev", NotFound),
             (409, "Conflict. The container name \"/dev\" is already in use by container \"1f\".", Conflict),
             (409, "Container 1f is not running", Other),
             (409, "Container 1f is restarting, wait until the container is running", Other),

@@ -111,6 +111,10 @@ impl Engine for DockerEngine {
         networks::create(self, spec).await
     }
 
+    async fn disconnect_container(&self, container: &str, network: &str) -> EngineResult<()> {
+        networks::disconnect(self, container, network).await
+    }
+
     async fn remove_network(&self, name: &str) -> EngineResult<()> {
         networks::remove(self, name).await
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest, VolumeCreateRequest};
+use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest, NetworkDisconnectRequest, VolumeCreateRequest};
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions, RemoveVolumeOptions};
 
 use super::DockerEngine;
@@ -72,6 +72,14 @@ pub(super) async fn create(engine: &DockerEngine, spec: &NetworkSpec) -> EngineR
         }
     }
     Ok(id)
+}
+
+pub(super) async fn disconnect(engine: &DockerEngine, container: &str, network: &str) -> EngineResult<()> {
+    let request = NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+    match engine.client.disconnect_network(network, request).await {
+        Ok(()) => Ok(()),
+        Err(e) => absent(translate(op::DISCONNECT_CONTAINER, container, &e)).map(|_: Option<()>| ()),
+    }
 }
 
 pub(super) async fn remove(engine: &DockerEngine, name: &str) -> EngineResult<()> {

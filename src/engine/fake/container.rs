@@ -115,9 +115,9 @@ impl World {
         let id = self.next_id();
         let mut spec = spec.clone();
         if let Some(attachment) = &mut spec.network
-            && let Some((name, _)) = self.networks.iter().find(|(_, network)| network.id == attachment.network)
+            && let Some(name) = self.network_name(&attachment.network)
         {
-            attachment.network.clone_from(name);
+            attachment.network = name;
         }
         let name = spec.name.clone();
         let container = Container {
@@ -241,6 +241,15 @@ impl World {
             self.containers.insert(name.to_owned(), renamed);
         }
         Ok(())
+    }
+
+    pub(super) fn disconnect_container(&mut self, container: &str, network: &str) {
+        let network = self.network_name(network);
+        if let Ok(this) = self.container(container)
+            && this.network() == network.as_deref()
+        {
+            (this.spec.network, this.address) = (None, None);
+        }
     }
 
     pub(super) fn remove_container(&mut self, container: &str) {

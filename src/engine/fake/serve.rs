@@ -192,6 +192,14 @@ impl Engine for FakeEngine {
         self.call(op::CREATE_NETWORK, &spec.name, |world| world.create_network(spec)).await
     }
 
+    async fn disconnect_container(&self, container: &str, network: &str) -> EngineResult<()> {
+        self.call(op::DISCONNECT_CONTAINER, container, |world| {
+            world.disconnect_container(container, network);
+            Ok(())
+        })
+        .await
+    }
+
     async fn remove_network(&self, name: &str) -> EngineResult<()> {
         self.call(op::REMOVE_NETWORK, name, |world| world.remove_network(name)).await
     }

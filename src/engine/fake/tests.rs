@@ -116,6 +116,13 @@ async fn removal_is_idempotent_and_respects_users() {
     assert_eq!(e.list_volumes("k=w").await.unwrap().len(), 0);
     assert_eq!(e.list_networks().await.unwrap()[0].containers, ["a"]);
     assert_eq!(kind(e.remove_network("net").await), EngineErrorKind::Conflict);
+    e.disconnect_container("a", "other").await.unwrap();
+    assert_eq!(e.list_networks().await.unwrap()[0].containers, ["a"]);
+    for _ in 0..2 {
+        e.disconnect_container("a", "net").await.unwrap();
+    }
+    assert_eq!(e.list_networks().await.unwrap()[0].containers, [""; 0]);
+    assert_eq!(e.inspect_container("a").await.unwrap().unwrap().state, ContainerState::Running);
     assert_eq!(kind(e.remove_volume("vol").await), EngineErrorKind::Conflict);
     assert_eq!(kind(e.remove_image("node:1", true).await), EngineErrorKind::Conflict);
     for _ in 0..2 {

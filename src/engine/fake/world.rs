@@ -186,9 +186,14 @@ impl World {
         Ok(id)
     }
 
+    /// The name of a network that is told by name or id.
+    pub(super) fn network_name(&self, network: &str) -> Option<String> {
+        let found = self.networks.iter().find(|(key, other)| *key == network || other.id == network);
+        found.map(|(key, _)| key.clone())
+    }
+
     pub(super) fn remove_network(&mut self, name: &str) -> Answer<()> {
-        let network = self.networks.iter().find(|(key, network)| *key == name || network.id == name);
-        let Some(key) = network.map(|(key, _)| key.clone()) else { return Ok(()) };
+        let Some(key) = self.network_name(name) else { return Ok(()) };
         if self.containers.values().any(|c| c.is_running() && c.network() == Some(&key)) {
             let detail = format!("error while removing network: network {key} has active endpoints");
             return refuse(EngineErrorKind::Conflict, detail);

@@ -72,8 +72,15 @@ fn networks_addresses_and_ports() {
         assert_eq!(network.subnets, [ipnet::IpNet::from(net.subnet)]);
         assert_eq!((&network.labels, &network.containers), (&b.labels(), &vec![one.name.clone()]));
         assert_eq!(kind(e.remove_network(&net.name).await), EngineErrorKind::Conflict);
-        e.remove_container(&one.name).await.unwrap();
+        for _ in 0..2 {
+            e.disconnect_container(&one.name, &net.name).await.unwrap();
+        }
+        let inspected = e.inspect_container(&one.name).await.unwrap().unwrap();
+        assert_eq!((inspected.state, inspected.addresses), (ContainerState::Running, BTreeMap::new()));
         e.remove_network(&net.name).await.unwrap();
+        e.disconnect_container(&one.name, &net.name).await.unwrap();
+        e.remove_container(&one.name).await.unwrap();
+        e.disconnect_container(&one.name, &net.name).await.unwrap();
         e.remove_network(&net.name).await.unwrap();
     });
 }
