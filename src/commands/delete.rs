@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use serde::Serialize;
 
 use super::{Session, together};
@@ -40,10 +41,17 @@ pub async fn run(session: &Session<impl Engine>, args: DeleteCluster) -> Result<
         session.note("no cluster exists");
     }
     let store = session.kubeconfig_store(args.kubeconfig.as_deref(), args.break_lock)?;
-    let deleting = futures::future::join_all(names.into_iter().map(|name| {
-        let (engine, store) = (&engine, store.as_ref());
-        async move { delete_one(session, &**engine, store, name).await }
-    }));
+    let deleting = async {
+        let engine = &*engine;
+        let all = join_all(names.into_iter().map(|name| delete_one(session, engine, name))).await;
+        let mut done = Vec::new();
+        // One after the other: which context is the current one then does not depend on which cluster went first.
+        for deleted in all {
+            let cleaned = forget(session, store.as_ref(), of(&deleted.cluster), &deleted.swept).await;
+            done.push((deleted, cleaned));
+        }
+        done
+    };
     let all = patiently(session, deleting)
         .await
         .map_err(|e| e.hint("see what is left with `knarr get clusters`, and run `knarr delete cluster NAME` again"))?;
@@ -78,12 +86,7 @@ pub(super) async fn patiently<T>(session: &Session<impl Engine>, deleting: impl 
     }
 }
 
-async fn delete_one<E: Engine>(
-    session: &Session<E>,
-    engine: &E,
-    store: Option<&Store>,
-    cluster: String,
-) -> (Deleted, Result<()>) {
+async fn delete_one<E: Engine>(session: &Session<E>, engine: &E, cluster: String) -> Deleted {
     let step = session.steps().start(format!("deleting cluster `{cluster}`"));
     let done = |swept: &Swept| {
         if swept.is_empty() {
@@ -92,9 +95,13 @@ async fn delete_one<E: Engine>(
             format!("deleted cluster `{cluster}`")
         }
     };
-    let (swept, cleaned) =
-        remove(session, engine, store, Target { cluster: &cluster, create_id: None }, step, done).await;
-    (Deleted { cluster, swept }, cleaned)
+    let swept = sweep(session, engine, of(&cluster), step, done).await;
+    Deleted { cluster, swept }
+}
+
+/// Everything of that name.
+const fn of(cluster: &str) -> Target<'_> {
+    Target { cluster, create_id: None }
 }
 
 /// What is removed.
@@ -115,18 +122,39 @@ pub(super) async fn remove<E: Engine>(
     step: Step,
     done: impl Fn(&Swept) -> String,
 ) -> (Swept, Result<()>) {
+    let swept = sweep(session, engine, target, step, done).await;
+    let cleaned = forget(session, store, target, &swept).await;
+    (swept, cleaned)
+}
+
+/// Removes what the target has in Docker.
+async fn sweep<E: Engine>(
+    session: &Session<E>,
+    engine: &E,
+    target: Target<'_>,
+    step: Step,
+    done: impl Fn(&Swept) -> String,
+) -> Swept {
     let label = target.create_id.map_or_else(|| names::of_cluster(target.cluster), names::of_run);
     let swept = undo::clean(engine, &label).await;
     swept.notes().for_each(|note| session.note(note));
-    if !swept.left.is_empty() {
-        return (swept, Ok(()));
+    if swept.left.is_empty() {
+        step.done(done(&swept));
+        if !swept.is_empty() {
+            session.reporter.event(Event::Detail(swept.state()));
+        }
     }
-    step.done(done(&swept));
-    if !swept.is_empty() {
-        session.reporter.event(Event::Detail(swept.state()));
-    }
-    let cleaned = session.forget_context(store, target.cluster, target.create_id).await;
-    (swept, cleaned)
+    swept
+}
+
+/// Removes its kubeconfig entries, unless something of it is left to be reached.
+async fn forget<E: Engine>(
+    session: &Session<E>,
+    store: Option<&Store>,
+    target: Target<'_>,
+    swept: &Swept,
+) -> Result<()> {
+    if swept.left.is_empty() { session.forget_context(store, target.cluster, target.create_id).await } else { Ok(()) }
 }
 
 /// What is left of a cluster, and how to get rid of it.
