@@ -267,7 +267,7 @@ fn stopped(scene: &Scene, cluster: &Cluster<'_>) {
         docker(&[does, &worker]).ok();
         let run = scene.knarr(&["why", &node, "--name", &cluster.name]).exits(5);
         assert!(run.out().contains(&format!("Docker says: {state}")), "{run}");
-        assert!(run.out().contains(&format!("docker {undoes} {worker}")), "{run}");
+        assert!(run.out().contains(&format!("knarr {undoes} {}", cluster.name)), "{run}");
         if does == "stop" {
             until("the Pods' cause is the node", seconds(120), || {
                 let run = scene.knarr(&[
@@ -286,7 +286,7 @@ fn stopped(scene: &Scene, cluster: &Cluster<'_>) {
                 if rules == ["node-container"] { Ok(()) } else { Err(run.to_string()) }
             });
         }
-        docker(&[undoes, &worker]).ok();
+        scene.knarr(&[undoes, &cluster.name]).ok();
     }
     until("the node is back", seconds(120), || {
         let run = scene.knarr(&["why", &node, "--name", &cluster.name]);
