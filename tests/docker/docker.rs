@@ -41,6 +41,8 @@ fn list(filter: &[&str], ours: impl Fn(&str) -> bool) -> Vec<String> {
         let named = out.lines().filter_map(|line| line.split_once(' '));
         found.extend(named.filter(|(cluster, _)| ours(cluster)).map(|(_, name)| format!("{kind} {name}")));
     }
+    // Docker lists what was made last first, which is nobody's business.
+    found.sort();
     found
 }
 
