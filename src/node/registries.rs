@@ -64,7 +64,7 @@ mod tests {
             parsed("*", &["http://cache:5000"], false),
             parsed("docker.io", &["https://a.example.com/hub", "http://b:5000"], true),
             parsed("own.example.com:5000", &[], true),
-            parsed("quay.io", &["https://harbor.example.com/v2/quay", "https://a.example.com/v2"], false),
+            parsed("team.example.com", &["https://harbor.example.com/v2/hub", "https://a.example.com/v2"], false),
         ]
         .into();
         insta::assert_snapshot!(shown(&dev), @r#"
@@ -86,10 +86,10 @@ mod tests {
         == /etc/containerd/certs.d/own.example.com:5000/hosts.toml
         # own.example.com:5000: from `registries` of the cluster's config
         skip_verify = true
-        == /etc/containerd/certs.d/quay.io/hosts.toml
-        # quay.io: from `registries` of the cluster's config
+        == /etc/containerd/certs.d/team.example.com/hosts.toml
+        # team.example.com: from `registries` of the cluster's config
 
-        [host."https://harbor.example.com/v2/quay"]
+        [host."https://harbor.example.com/v2/hub"]
         capabilities = ["pull", "resolve"]
         override_path = true
 

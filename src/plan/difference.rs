@@ -428,7 +428,7 @@ mod tests {
         let mut there = layout(1, 0);
         there.spec.registries = Registries::from([
             (host("docker.io"), registry("http://a:5000", false)),
-            (host("ghcr.io"), registry("http://a:5000", true)),
+            (host("team.example.com"), registry("http://a:5000", true)),
         ]);
         let wanted = Registries::from([
             (host("docker.io"), registry("http://b:5000", false)),
@@ -440,7 +440,7 @@ mod tests {
             [
                 "+ registry * https://c, any certificate",
                 "~ registry docker.io http://b:5000 (is http://a:5000)",
-                "- registry ghcr.io http://a:5000, any certificate",
+                "- registry team.example.com http://a:5000, any certificate",
             ]
         );
         assert!(after(&there.reaching(&wanted), &[], |_| {}).is_empty(), "once is enough");
