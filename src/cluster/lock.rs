@@ -51,5 +51,6 @@ pub async fn lock<E: Engine>(engine: &E, cluster: &Cluster) -> Result<Option<Loc
     }
     let why = String::from_utf8_lossy(&said).trim().to_owned();
     Err(Error::failed(format!("cannot lock cluster `{}`", cluster.name))
-        .cause(format!("flock in `{}` ended with {status}: {why}", node.name)))
+        .cause(format!("flock in `{}` ended with {status}: {why}", node.name))
+        .hint(format!("see how its nodes are with `knarr status {}`", cluster.name)))
 }
