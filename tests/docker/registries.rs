@@ -191,7 +191,11 @@ fn fails(cluster: &Cluster<'_>, image: &str) {
     let app = on_each_node(cluster, image);
     until(&format!("neither node can pull {image}"), seconds(60), || {
         let pods = cluster.get(&["pods", "-l", &format!("app={app}")]);
-        let reason = |pod: &Value| text(pod, "/status/containerStatuses/0/state/waiting/reason").to_owned();
+        // A Pod that is new has no status of a container yet.
+        let reason = |pod: &Value| {
+            let found = pod.pointer("/status/containerStatuses/0/state/waiting/reason");
+            found.and_then(Value::as_str).unwrap_or_default().to_owned()
+        };
         let reasons: Vec<String> = pods["items"].as_array().into_iter().flatten().map(reason).collect();
         let failed = |reason: &String| matches!(reason.as_str(), "ErrImagePull" | "ImagePullBackOff");
         if reasons.len() == 2 && reasons.iter().all(failed) { Ok(()) } else { Err(pods.to_string()) }
